@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Compiler options every target of ours shares, as one interface target.
+add_library(wopr_options INTERFACE)
+target_include_directories(wopr_options INTERFACE ${PROJECT_SOURCE_DIR}/lib)
+target_compile_options(wopr_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor -Wold-style-cast
+  -Wimplicit-fallthrough -Wformat=2
+  $<$<BOOL:${WOPR_WERROR}>:-Werror>)
+if(WOPR_SANITIZE)
+  target_compile_options(wopr_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  target_link_options(wopr_options INTERFACE -fsanitize=address,undefined)
+endif()

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The owner's configuration as a value: wopr-aer.toml and then every *.toml in wopr-aer.d, in name order, later
+// files overriding earlier keys. An unknown key, a wrong type or a value out of range is an error that names file,
+// line and, for unknown keys, the nearest valid one. A missing file means defaults.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "core/bdf.hpp"
+#include "core/result.hpp"
+#include "core/topology.hpp"
+
+namespace wopr {
+
+struct Config {
+  std::chrono::milliseconds sample_interval{1000};  // [monitor] sample_interval, seconds, 0.1 to 60
+  GpuRule gpus;                                     // [gpus] classes, also, except
+  std::map<Bdf, std::string> slots;                 // [slots] "0000:c0:01.1" = "PCIE3"
+
+  friend bool operator==(const Config&, const Config&) = default;
+};
+
+// `directory` is the one that holds wopr-aer.toml and wopr-aer.d, such as /etc/wopr-aer.
+[[nodiscard]] Result<Config> load_config(const std::filesystem::path& directory);
+
+}  // namespace wopr

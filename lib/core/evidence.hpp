@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Evidence: how much this machine lets us see of a link end. The kernel's counter files exist and read 0 even
+// where nobody counts (drivers/pci/pcie/aer.c: aer_stats_attrs_are_visible tests only that the capability exists),
+// so a count is worth something only with its evidence beside it. Pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/aer.hpp"
+#include "core/machine.hpp"
+
+namespace wopr {
+
+enum class Evidence : std::uint8_t { native, firmware, sticky, asleep, blind };
+
+[[nodiscard]] std::string_view to_string(Evidence evidence);
+
+struct EndEvidence {
+  Evidence evidence = Evidence::blind;
+  bool verified = false;  // Device Control and masks were read and agree
+  std::string reason;     // in words; for native ends why a zero may be trusted
+
+  friend bool operator==(const EndEvidence&, const EndEvidence&) = default;
+};
+
+// Decides from the facts of `machine` how much is seen of one end of `link`.
+[[nodiscard]] EndEvidence decide_evidence(const Machine& machine, const Link& link, Side side);
+
+// Tokens that must not be printed for an end because their reporting is masked there: those whose bit is set in
+// the mask register, or, where the mask could not be read, those masked by default (specification section 7.8.4.6:
+// Advisory Non-Fatal, Corrected Internal, Header Log Overflow) as long as they read zero.
+[[nodiscard]] Counts without_masked(const Counts& counts, Severity severity, const Function& function);
+
+}  // namespace wopr

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// What one scan of the machine found: identity, topology and the facts that decide how much can be seen.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/result.hpp"
+#include "core/slot.hpp"
+#include "core/topology.hpp"
+
+namespace wopr {
+
+struct Machine {
+  std::string host;
+  std::string boot_id;
+  std::string kernel_release;  // "6.1.0-30-amd64"
+  std::string command_line;    // the kernel's; empty when not readable
+  bool command_line_readable = false;
+  std::string board_vendor;
+  std::string board_name;
+  std::string bios_version;
+  bool aer_driver_present = false;  // /sys/bus/pci_express/drivers/aer: the kernel was built with CONFIG_PCIEAER
+  bool smbios_readable = false;     // the raw table needs root
+  Topology topology;
+  std::vector<SmbiosSlot> smbios;
+  std::vector<Error> problems;      // what could not be read, each with file and row
+};
+
+}  // namespace wopr

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The monitor's state machine: scans and rounds of samples go in with their instant, effects come out, and a
+// Status can be asked for at any time. Pure: it reads no file and no clock, so a year can be played in a second.
+// Not thread-safe; one owner.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <variant>
+#include <vector>
+
+#include "core/delta.hpp"
+#include "core/machine.hpp"
+#include "core/sample.hpp"
+#include "core/slot.hpp"
+#include "core/status.hpp"
+
+namespace wopr {
+
+struct MonitorConfig {
+  std::string monitor = "embedded";  // what Status says of itself
+  GpuRule gpus;
+};
+
+// Effects: what has happened, for a sink to tell the world.
+struct ErrorsCounted {
+  Bdf port;
+  std::string slot;
+  Side side = Side::port;
+  Severity severity = Severity::correctable;
+  Counts added;              // since the last round
+  std::uint64_t total = 0;   // this end and severity, this boot
+  bool before_monitoring = false;  // the kernel had counted them before our first sample
+
+  friend bool operator==(const ErrorsCounted&, const ErrorsCounted&) = default;
+};
+struct LinkAdded {
+  Bdf port;
+  std::string slot;
+  friend bool operator==(const LinkAdded&, const LinkAdded&) = default;
+};
+struct LinkRemoved {  // the port itself has gone
+  Bdf port;
+  std::string slot;
+  friend bool operator==(const LinkRemoved&, const LinkRemoved&) = default;
+};
+struct DeviceArrived {
+  Bdf port;
+  std::string slot;
+  Bdf device;
+  std::string name;
+  friend bool operator==(const DeviceArrived&, const DeviceArrived&) = default;
+};
+struct DeviceLeft {
+  Bdf port;
+  std::string slot;
+  Bdf device;
+  friend bool operator==(const DeviceLeft&, const DeviceLeft&) = default;
+};
+struct UnattributedErrors {
+  Bdf port;
+  std::string slot;
+  std::uint64_t added = 0;
+  friend bool operator==(const UnattributedErrors&, const UnattributedErrors&) = default;
+};
+using Effect =
+    std::variant<ErrorsCounted, LinkAdded, LinkRemoved, DeviceArrived, DeviceLeft, UnattributedErrors>;
+
+class Monitor {
+ public:
+  Monitor(MonitorConfig config, Instant now);
+  ~Monitor();
+  Monitor(Monitor&&) noexcept;
+  Monitor& operator=(Monitor&&) noexcept;
+
+  // A new picture of the machine: at start, after a hotplug, after a reload. `names` has one name per link of
+  // machine.topology. Counts survive as long as the port's address does.
+  std::vector<Effect> apply_scan(Machine machine, std::vector<SlotName> names, Instant now);
+
+  // One round of samples. Samples of functions that no scan has shown are kept for the next scan.
+  std::vector<Effect> apply_round(const Round& round, Instant now);
+
+  [[nodiscard]] Status status(Instant now) const;
+  [[nodiscard]] const Machine& machine() const;
+
+  // The functions whose counters belong to some link end, for the reader to watch.
+  [[nodiscard]] std::vector<Bdf> watched() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace wopr

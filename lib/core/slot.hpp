@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Naming slots: which name a person would use for a link, and which source said so. Sources are tried in order of
+// trust (SMBIOS tables are often wrong: repeated IDs, zero or host-bridge addresses), the first that applies wins.
+// Pure; a board table is a value read elsewhere.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/bdf.hpp"
+#include "core/result.hpp"
+#include "core/topology.hpp"
+
+namespace wopr {
+
+enum class SlotSource : std::uint8_t { config, board, sltcap, smbios, sysfs, address };
+
+[[nodiscard]] std::string_view to_string(SlotSource source);
+
+struct SlotName {
+  std::string label;  // "PCIE3", or the port's address when no source knows better
+  SlotSource source = SlotSource::address;
+  std::string note;   // what the board table says of this slot, may be empty
+
+  friend bool operator==(const SlotName&, const SlotName&) = default;
+};
+
+// A System Slots structure (SMBIOS type 9; DMTF DSP0134 section 7.10).
+struct SmbiosSlot {
+  enum class Usage : std::uint8_t { other = 1, unknown = 2, available = 3, in_use = 4, unavailable = 5 };
+
+  std::string designation;      // "PCIE3"
+  std::uint16_t id = 0;         // on many boards equals SltCap's physical slot number
+  Usage usage = Usage::unknown;
+  std::optional<Bdf> address;   // as stated; absent when the structure is too old or states none (all ones)
+
+  friend bool operator==(const SmbiosSlot&, const SmbiosSlot&) = default;
+};
+
+// Parses the raw structure table (/sys/firmware/dmi/tables/DMI). Survives any bytes: structures that are cut or
+// malformed become problems that name `where`:handle, the others are kept.
+[[nodiscard]] Partial<std::vector<SmbiosSlot>> parse_smbios_slots(std::span<const std::byte> table,
+                                                                  std::string_view where);
+
+// One board, keyed on DMI board vendor and name; matched without regard to case and outer blanks.
+struct BoardTable {
+  struct Entry {
+    std::string label;
+    std::vector<Bdf> ports;  // the root ports (or on-board switch ports) that may lead to this slot
+    std::string note;        // "behind the M.2/SATA/OCuLink mux", may be empty
+
+    friend bool operator==(const Entry&, const Entry&) = default;
+  };
+
+  std::string vendor;
+  std::vector<std::string> names;
+  std::vector<Entry> slots;
+  std::string file;     // where it was read from
+  std::string aer_fix;  // how to give Linux AER in this board's firmware set-up, may be empty
+
+  friend bool operator==(const BoardTable&, const BoardTable&) = default;
+};
+
+// nullptr when no table is for this board. The first match wins, so the owner's tables come first.
+[[nodiscard]] const BoardTable* find_board(std::span<const BoardTable> boards, std::string_view vendor,
+                                           std::string_view name);
+
+struct SlotSources {
+  std::map<Bdf, std::string> overrides;  // port -> label, from the owner's configuration
+  const BoardTable* board = nullptr;     // borrowed for the call
+  std::vector<SmbiosSlot> smbios;        // empty when not readable
+};
+
+// One name per link, in the order of topology.links. A link behind a switch that has no name of its own from
+// config, board, SltCap or SMBIOS takes the name of the link above it, if that has one.
+[[nodiscard]] std::vector<SlotName> name_slots(const Topology& topology, const SlotSources& sources);
+
+}  // namespace wopr

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// What the product knows at one instant, as values: one SlotStatus per link. Text, JSON and D-Bus are made from
+// this and nothing else.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/delta.hpp"
+#include "core/evidence.hpp"
+#include "core/link.hpp"
+#include "core/slot.hpp"
+
+namespace wopr {
+
+using WallTime = std::chrono::sys_time<std::chrono::microseconds>;
+
+// One instant on both clocks: boot time orders and measures, wall time is for people.
+struct Instant {
+  std::chrono::nanoseconds boot{};
+  WallTime wall{};
+};
+
+// RFC 3339 in UTC, with seconds: "2026-03-01T20:15:07Z".
+[[nodiscard]] std::string to_rfc3339(WallTime time);
+[[nodiscard]] Result<WallTime> parse_rfc3339(std::string_view text);
+
+enum class Grade : std::uint8_t { clean, trace, marginal, bad, failing, unknown };
+[[nodiscard]] std::string_view to_string(Grade grade);
+
+enum class Direction : std::uint8_t { none, to_host, to_device, both };
+[[nodiscard]] std::string_view to_string(Direction direction);
+
+// One end of a link. A severity that cannot be seen is absent.
+struct EndStatus {
+  EndEvidence evidence;
+  std::array<std::optional<Counts>, 3> counts;  // this boot, by Severity; masked tokens left out
+  SeverityCounts before_monitoring;             // the part of `counts` older than our first sample
+  std::vector<std::string> latched;             // status bits seen set in config space, where nobody counts
+
+  friend bool operator==(const EndStatus&, const EndStatus&) = default;
+};
+
+struct SlotStatus {
+  SlotName slot;
+  Bdf port;
+  unsigned hop = 0;
+  std::optional<Bdf> upstream;   // the port of the link above
+  std::optional<Bdf> device;     // the leading function; absent when the slot is empty
+  std::vector<Bdf> functions;    // all functions of the device end
+  std::string name;              // "NVIDIA … RTX 4090", empty when the slot is empty
+  std::string driver;
+  std::optional<GpuIdentity> gpu;  // absent for other devices; without values for a GPU not known to its driver
+  LinkStatus link;
+  EndStatus port_end;
+  EndStatus device_end;
+  std::optional<RootPortMessages> root_port_messages;
+  std::uint64_t unattributed = 0;  // messages the root port counted that a removed device took with it
+  bool lower_bound = false;
+  Grade grade = Grade::unknown;
+  bool riser_candidate = false;
+  std::string confidence;          // "low", "medium", "high"; empty when none
+  Direction direction = Direction::none;
+  std::vector<std::string> reasons;
+  std::vector<std::string> advice;
+
+  // Any error counted at either end, this boot.
+  [[nodiscard]] std::uint64_t errors() const;
+
+  friend bool operator==(const SlotStatus&, const SlotStatus&) = default;
+};
+
+struct Status {
+  static constexpr int schema = 1;
+  std::string host;
+  std::string monitor;  // "service" or "embedded"
+  std::string boot_id;
+  std::string kernel;
+  WallTime since;
+  WallTime now;
+  std::string board_vendor;
+  std::string board_name;
+  std::vector<SlotStatus> slots;   // in the port's BDF order
+  std::vector<Error> problems;     // what could not be read
+  std::vector<std::string> notes;  // what the reader should know of the whole machine ("run as root to …")
+};
+
+}  // namespace wopr

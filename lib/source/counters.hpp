@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Reading AER counters, round after round: descriptors of each watched function's directory and counter files are
+// held, files are pread whole, and bytes are compared with the last round before anything is parsed. Reading them
+// never touches the hardware and wakes nobody. A descriptor of a removed device answers ENODEV for ever: the
+// function is then looked up anew, as another generation. Not thread-safe.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/sample.hpp"
+#include "source/root.hpp"
+
+namespace wopr {
+
+class CounterReader {
+ public:
+  CounterReader(const Root& root, std::string boot_id);
+  ~CounterReader();
+  CounterReader(CounterReader&&) noexcept;
+  CounterReader& operator=(CounterReader&&) noexcept;
+
+  // Replaces the set of watched functions; descriptors of those that stay are kept.
+  void watch(std::span<const Bdf> functions);
+
+  // One round. Functions without change are left out of `changed`; the first round after a function is watched or
+  // has come back has it always.
+  [[nodiscard]] Round read();
+
+  // True when the set of functions on the bus differs from that at the last call (always at the first): time for a
+  // new scan. One directory listing; for callers without hotplug events.
+  [[nodiscard]] bool bus_changed();
+
+  // Descriptors held now, for limits and tests.
+  [[nodiscard]] std::size_t descriptors() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace wopr
