@@ -41,42 +41,48 @@ struct Delta {
 
 // The count of one link end over all its functions, this boot: per token the maximum over functions for link-layer
 // tokens (every function of a device logs the link's errors) and the sum for the others. A maximum is taken over the
-// totals of functions that lived together, never over deltas. When a card is replaced, what its functions had
-// counted is kept in `retired` and the new ones start anew.
+// totals of functions that live together, never over deltas. When a card is replaced, what its functions had counted
+// is kept and the new ones start anew.
 class EndCounts {
  public:
-  // Takes in one function's sample. `before_watch`: the kernel counted it before we looked (first scan), so it goes
-  // to `before_monitoring` as well. Returns the kind of change of this function.
-  DeltaKind take(const Sample& sample, bool before_watch);
+  // What one round said of this end's functions.
+  struct Batch {
+    std::vector<const Sample*> samples;  // borrowed for the call
+    std::vector<Bdf> vanished;
+    std::uint64_t round = 0;    // rises by one each round; a card's functions may be replaced in two adjacent rounds
+    bool before_watch = false;  // the kernel counted all this before we first looked
+  };
 
-  // The function's directory is gone. Its last values stay in the count.
-  void vanish(const Bdf& bdf);
+  void take(const Batch& batch);
 
-  // This boot: current generation and retired ones.
+  // This boot: what stands there now and what has gone.
   [[nodiscard]] SeverityCounts total() const;
   // The part of `total` that is older than the first sample.
   [[nodiscard]] const SeverityCounts& before_monitoring() const { return before_; }
   // Sum of the TOTAL_ERR_* lines of all functions that ever stood here, by severity.
   [[nodiscard]] std::array<std::uint64_t, 3> interrupts() const;
-  // The samples last taken of functions that are still there.
-  [[nodiscard]] bool any_present() const;
-  // A severity whose file no function of the end could deliver is absent, not zero.
-  [[nodiscard]] bool known(Severity severity) const;
+  // False when no function of this end ever delivered the file of this severity: absent is not zero.
+  [[nodiscard]] bool known(Severity severity) const { return known_[static_cast<std::size_t>(severity)]; }
 
  private:
+  // One incarnation of one function. `base` is what it had counted when the present group began.
   struct Member {
     Sample last;
-    SeverityCounts base;  // what it had counted when this group of functions began; subtracted from its values
+    Sample base;
     bool gone = false;
+    bool leftover = false;  // was here before the present group began
   };
 
   [[nodiscard]] SeverityCounts group_total() const;
-  void retire_group();
+  void take_one(const Sample& sample, const Batch& batch);
+  void begin_group(const Batch& batch);
 
-  std::vector<Member> members_;
+  std::vector<Member> members_;  // functions that live (or died) together
+  std::uint64_t group_round_ = 0;
   SeverityCounts retired_;
-  SeverityCounts before_;
   std::array<std::uint64_t, 3> retired_interrupts_{};
+  SeverityCounts before_;
+  std::array<bool, 3> known_{};
 };
 
 }  // namespace wopr

@@ -11,6 +11,7 @@
 
 #include "core/aer.hpp"
 #include "core/bdf.hpp"
+#include "core/link.hpp"
 
 namespace wopr {
 
@@ -46,10 +47,20 @@ struct Sample {
   friend bool operator==(const Sample&, const Sample&) = default;
 };
 
+// What one function said of its link at one instant. While asleep it is not asked and the reading is empty.
+struct LinkSample {
+  Bdf bdf;
+  LinkReading reading;
+  bool asleep = false;
+
+  friend bool operator==(const LinkSample&, const LinkSample&) = default;
+};
+
 // One round over all functions. Functions whose bytes did not change since the last round need not be in
-// `changed`; functions whose directory has gone are in `vanished`.
+// `changed` nor in `links`; functions whose directory has gone are in `vanished`.
 struct Round {
   std::vector<Sample> changed;
+  std::vector<LinkSample> links;
   std::vector<Bdf> vanished;
   std::vector<Error> problems;  // per file and row; they recur each round while they last
 };

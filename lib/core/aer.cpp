@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "core/aer.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+
+namespace wopr {
+namespace {
+
+using enum Layer;
+using enum LoggedBy;
+
+constexpr ErrorType correctable_table[] = {
+    {0, "RxErr", "Receiver Error", physical, receiver, true, true, "bits arrived that are no valid symbol"},
+    {6, "BadTLP", "Bad TLP", data_link, receiver, true, true, "a data packet arrived damaged and was sent again"},
+    {7, "BadDLLP", "Bad DLLP", data_link, receiver, true, true, "a link control packet arrived damaged"},
+    {8, "Rollover", "REPLAY_NUM Rollover", data_link, transmitter, true, true,
+     "a packet was sent four times in vain, the link retrained"},
+    {12, "Timeout", "Replay Timer Timeout", data_link, transmitter, true, false,
+     "no acknowledgement in time; alone it is no sign of a bad riser"},
+    {13, "NonFatalErr", "Advisory Non-Fatal Error", transaction, detector, false, false,
+     "a request that was refused; software, not the link"},
+    {14, "CorrIntErr", "Corrected Internal Error", internal, detector, false, false,
+     "the device mended an error inside itself"},
+    {15, "HeaderOF", "Header Log Overflow", internal, detector, false, false,
+     "more errors than the device could keep headers of"},
+};
+
+constexpr ErrorType uncorrectable_table[] = {
+    {0, "Undefined", "Undefined", internal, detector, false, false, "reserved"},
+    {4, "DLP", "Data Link Protocol Error", data_link, receiver, true, false, "the link's bookkeeping broke down"},
+    {5, "SDES", "Surprise Down Error", physical, receiver, true, false, "the link went down without warning"},
+    {12, "TLP", "Poisoned TLP", transaction, receiver, false, false, "data arrived marked as bad"},
+    {13, "FCP", "Flow Control Protocol Error", transaction, receiver, false, false, "flow control broke down"},
+    {14, "CmpltTO", "Completion Timeout", transaction, detector, false, false, "an answer never came"},
+    {15, "CmpltAbrt", "Completer Abort", transaction, detector, false, false, "the device refused a request"},
+    {16, "UnxCmplt", "Unexpected Completion", transaction, receiver, false, false, "an answer nobody asked for"},
+    {17, "RxOF", "Receiver Overflow", transaction, receiver, false, false, "more data came than was agreed"},
+    {18, "MalfTLP", "Malformed TLP", transaction, receiver, false, false, "a packet against the rules"},
+    {19, "ECRC", "ECRC Error", transaction, receiver, false, false, "data was damaged on the way through a switch"},
+    {20, "UnsupReq", "Unsupported Request", transaction, detector, false, false, "a request the device does not know"},
+    {21, "ACSViol", "ACS Violation", transaction, detector, false, false, "access control stopped a request"},
+    {22, "UncorrIntErr", "Uncorrectable Internal Error", internal, detector, false, false,
+     "an error inside the device"},
+    {23, "BlockedTLP", "MC Blocked TLP", transaction, detector, false, false, "multicast control stopped a packet"},
+    {24, "AtomicOpBlocked", "AtomicOp Egress Blocked", transaction, detector, false, false,
+     "an atomic request was stopped"},
+    {25, "TLPBlockedErr", "TLP Prefix Blocked Error", transaction, detector, false, false, "a prefix was stopped"},
+    {26, "PoisonTLPBlocked", "Poisoned TLP Egress Blocked", transaction, detector, false, false,
+     "bad data was stopped from leaving"},
+    {27, "DMWrReqBlocked", "DMWr Request Egress Blocked", transaction, detector, false, false,
+     "a deferrable write was stopped"},
+    {28, "IDECheck", "IDE Check Failed", transaction, detector, false, false, "an encrypted packet did not verify"},
+    {29, "MisIDETLP", "Misrouted IDE TLP", transaction, detector, false, false, "an encrypted packet went astray"},
+    {30, "PCRC_CHECK", "PCRC Check Failed", transaction, detector, false, false,
+     "the checksum of encrypted data did not match"},
+    {31, "TLPXlatBlocked", "TLP Translation Egress Blocked", transaction, detector, false, false,
+     "a translated packet was stopped"},
+};
+
+std::span<const ErrorType> types_of(Severity severity) {
+  return severity == Severity::correctable ? correctable_types() : uncorrectable_types();
+}
+
+std::uint64_t saturating_add(std::uint64_t a, std::uint64_t b) {
+  const auto room = std::numeric_limits<std::uint64_t>::max() - a;
+  return b > room ? std::numeric_limits<std::uint64_t>::max() : a + b;
+}
+
+constexpr std::string_view blanks = " \t\r";
+
+std::string_view trim(std::string_view text) {
+  const auto first = text.find_first_not_of(blanks);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(blanks) - first + 1);
+}
+
+// What a person sees of a row that may hold anything.
+std::string quoted(std::string_view row) {
+  std::string out = "'";
+  for (const char c : row.substr(0, 40)) {
+    if (c >= 0x20 && c < 0x7f) out += c;
+    else out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+  }
+  return out + (row.size() > 40 ? "…'" : "'");
+}
+
+std::optional<std::uint64_t> parse_u64(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, 10);
+  if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+Result<Count> parse_row(std::string_view row) {
+  const auto blank = row.find_last_of(blanks);
+  if (blank == std::string_view::npos) {
+    return fail(fmt::format("expected a name and a number, found {}", quoted(row)));
+  }
+  const auto token = trim(row.substr(0, blank));
+  const auto value = parse_u64(row.substr(blank + 1));
+  const bool printable = std::ranges::all_of(token, [](char c) { return c >= 0x20 && c < 0x7f; });
+  if (!value || token.empty() || token.size() > 64 || !printable) {
+    return fail(fmt::format("expected a name and a number up to 2^64-1, found {}", quoted(row)));
+  }
+  return Count{std::string(token), *value};
+}
+
+}  // namespace
+
+std::span<const ErrorType> correctable_types() { return correctable_table; }
+std::span<const ErrorType> uncorrectable_types() { return uncorrectable_table; }
+
+const ErrorType* find_type(Severity severity, std::string_view token) {
+  for (const auto& type : types_of(severity)) {
+    if (type.token == token) return &type;
+  }
+  return nullptr;
+}
+
+const ErrorType* find_type(Severity severity, unsigned bit) {
+  for (const auto& type : types_of(severity)) {
+    if (type.bit == bit) return &type;
+  }
+  return nullptr;
+}
+
+bool is_link_layer(Severity severity, std::string_view token) {
+  const auto* type = find_type(severity, token);
+  return type != nullptr && type->link_layer;
+}
+
+bool is_signal_integrity(Severity severity, std::string_view token) {
+  const auto* type = find_type(severity, token);
+  return type != nullptr && type->signal_integrity;
+}
+
+std::string_view to_string(Severity severity) {
+  switch (severity) {
+    case Severity::correctable: return "correctable";
+    case Severity::nonfatal: return "nonfatal";
+    case Severity::fatal: return "fatal";
+  }
+  return "?";
+}
+
+std::string_view to_string(Side side) { return side == Side::port ? "port" : "device"; }
+
+std::optional<std::uint64_t> find_count(const Counts& counts, std::string_view token) {
+  const auto it = std::ranges::find(counts, token, &Count::token);
+  if (it == counts.end()) return std::nullopt;
+  return it->value;
+}
+
+std::uint64_t sum(const Counts& counts) {
+  std::uint64_t total = 0;
+  for (const auto& count : counts) total = saturating_add(total, count.value);
+  return total;
+}
+
+void add(Counts& counts, const Counts& more) {
+  for (const auto& count : more) {
+    const auto it = std::ranges::find(counts, count.token, &Count::token);
+    if (it == counts.end()) counts.push_back(count);
+    else it->value = saturating_add(it->value, count.value);
+  }
+}
+
+Partial<CounterFile> parse_counters(std::string_view text, std::string_view where) {
+  Partial<CounterFile> result;
+  std::size_t row_number = 0;
+  const auto problem = [&](Error error) {
+    error.where = fmt::format("{}:{}", where, row_number);
+    result.problems.push_back(std::move(error));
+  };
+  if (text.empty()) {
+    result.problems.push_back(Error{"the file is empty; expected counter rows", std::string(where), ""});
+  }
+  while (!text.empty()) {
+    const auto end = text.find('\n');
+    const auto row = trim(text.substr(0, end));
+    text = end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);
+    ++row_number;
+    if (row.empty()) continue;
+    auto count = parse_row(row);
+    if (!count) {
+      problem(count.error());
+    } else if (count->token.starts_with("TOTAL_")) {
+      result.value.total = count->value;
+    } else if (find_count(result.value.counts, count->token)) {
+      problem(Error{fmt::format("'{}' stands twice in the file; the first row is used", count->token), {}, {}});
+    } else {
+      result.value.counts.push_back(std::move(*count));
+    }
+  }
+  return result;
+}
+
+Result<std::uint64_t> parse_total(std::string_view text, std::string_view where) {
+  auto row = text.substr(0, text.find('\n'));
+  row = trim(row);
+  if (const auto value = parse_u64(row)) return *value;
+  return fail(fmt::format("expected one number up to 2^64-1, found {}", quoted(row)), fmt::format("{}:1", where));
+}
+
+bool is_out_of_bounds_token(Severity severity, std::string_view token) {
+  constexpr std::string_view prefix = "dev_cor_errs_bit[";
+  if (severity != Severity::correctable || !token.starts_with(prefix)) return false;
+  const auto bit = parse_u64(token.substr(prefix.size(), token.find(']') - prefix.size()));
+  return bit && *bit >= 16;
+}
+
+}  // namespace wopr

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "core/delta.hpp"
+
+#include <algorithm>
+
+namespace wopr {
+namespace {
+
+constexpr std::array severities = {Severity::correctable, Severity::nonfatal, Severity::fatal};
+
+std::size_t index(Severity severity) { return static_cast<std::size_t>(severity); }
+
+// A row that could not be read this time has not shrunk: the earlier value stands until it is read again.
+bool shrank(const CounterFile& before, const CounterFile& now) {
+  if (before.total && now.total && *now.total < *before.total) return true;
+  return std::ranges::any_of(before.counts, [&](const Count& old) {
+    const auto value = find_count(now.counts, old.token);
+    return value && *value < old.value;
+  });
+}
+
+bool shrank(const Sample& before, const Sample& now) {
+  return std::ranges::any_of(severities, [&](Severity severity) {
+    const auto& old_file = before.files[index(severity)];
+    const auto& new_file = now.files[index(severity)];
+    return old_file && new_file && shrank(*old_file, *new_file);
+  });
+}
+
+Counts minus(const Counts& now, const Counts& before) {
+  Counts grown;
+  for (const auto& count : now) {
+    const auto old = find_count(before, count.token).value_or(0);
+    if (count.value > old) grown.push_back({count.token, count.value - old});
+  }
+  return grown;
+}
+
+SeverityCounts counts_of(const Sample& sample) {
+  SeverityCounts counts;
+  for (const auto severity : severities) {
+    if (const auto& file = sample.files[index(severity)]) counts[index(severity)] = file->counts;
+  }
+  return counts;
+}
+
+std::uint64_t total_of(const Sample& sample, Severity severity) {
+  const auto& file = sample.files[index(severity)];
+  return file ? file->total.value_or(0) : 0;
+}
+
+// `now`, with what it could not say taken from `before`.
+Sample merged(const Sample& before, const Sample& now) {
+  Sample result = now;
+  for (const auto severity : severities) {
+    const auto& old_file = before.files[index(severity)];
+    auto& new_file = result.files[index(severity)];
+    if (!old_file) continue;
+    if (!new_file) {
+      new_file = old_file;
+      continue;
+    }
+    for (const auto& count : old_file->counts) {
+      if (!find_count(new_file->counts, count.token)) new_file->counts.push_back(count);
+    }
+    if (!new_file->total) new_file->total = old_file->total;
+  }
+  if (!result.root_port) result.root_port = before.root_port;
+  return result;
+}
+
+}  // namespace
+
+std::uint64_t sum(const SeverityCounts& counts) {
+  std::uint64_t total = 0;
+  for (const auto& each : counts) {
+    if (__builtin_add_overflow(total, sum(each), &total)) return UINT64_MAX;
+  }
+  return total;
+}
+
+void add(SeverityCounts& counts, const SeverityCounts& more) {
+  for (std::size_t i = 0; i < counts.size(); ++i) add(counts[i], more[i]);
+}
+
+SeverityCounts growth(const SeverityCounts& before, const SeverityCounts& now) {
+  SeverityCounts grown;
+  for (std::size_t i = 0; i < grown.size(); ++i) grown[i] = minus(now[i], before[i]);
+  return grown;
+}
+
+Delta delta(const std::optional<Sample>& previous, const Sample& now) {
+  Delta result;
+  if (!previous) {
+    result.kind = DeltaKind::first_sight;
+  } else if (previous->generation != now.generation) {
+    result.kind = DeltaKind::replugged;
+  } else if (shrank(*previous, now)) {
+    result.kind = DeltaKind::reset;
+  }
+  const bool continues = previous && result.kind == DeltaKind::unchanged;
+  result.added = growth(continues ? counts_of(*previous) : SeverityCounts{}, counts_of(now));
+  for (const auto severity : severities) {
+    const auto old = continues ? total_of(*previous, severity) : 0;
+    const auto current = total_of(now, severity);
+    result.totals[index(severity)] = current > old ? current - old : 0;
+  }
+  if (continues && (sum(result.added) != 0 || result.totals != std::array<std::uint64_t, 3>{})) {
+    result.kind = DeltaKind::grew;
+  }
+  return result;
+}
+
+void EndCounts::take(const Batch& batch) {
+  const auto earlier = total();
+  for (const auto& bdf : batch.vanished) {
+    for (auto& member : members_) {
+      if (member.last.bdf == bdf) member.gone = true;
+    }
+  }
+  // Before any new incarnation joins, the group it replaces is closed with all its members' last values.
+  for (const auto* sample : batch.samples) {
+    const auto it = std::ranges::find_if(
+        members_, [&](const Member& member) { return !member.gone && member.last.bdf == sample->bdf; });
+    if (it == members_.end()) continue;
+    const auto kind = delta(it->last, *sample).kind;
+    if (kind == DeltaKind::replugged || kind == DeltaKind::reset) it->gone = true;
+  }
+  for (const auto* sample : batch.samples) take_one(*sample, batch);
+  if (batch.before_watch) add(before_, growth(earlier, total()));
+}
+
+void EndCounts::take_one(const Sample& sample, const Batch& batch) {
+  for (const auto severity : severities) {
+    if (sample.files[index(severity)]) known_[index(severity)] = true;
+  }
+  const auto living = std::ranges::find_if(
+      members_, [&](const Member& member) { return !member.gone && member.last.bdf == sample.bdf; });
+  if (living != members_.end()) {
+    living->last = merged(living->last, sample);
+    return;
+  }
+  // A function that takes the place of one of this group ends the group. The exception: the kernel replaced all
+  // functions of a card at once and we saw it in two adjacent rounds; then the group has begun already.
+  const bool replaces = std::ranges::any_of(members_, [&](const Member& member) {
+    const bool just_begun = member.leftover && batch.round <= group_round_ + 1;
+    return member.gone && member.last.bdf == sample.bdf && !just_begun;
+  });
+  const bool all_gone =
+      !members_.empty() && std::ranges::all_of(members_, [](const Member& member) { return member.gone; });
+  if (replaces || (all_gone && group_round_ != batch.round)) begin_group(batch);
+  members_.push_back(Member{.last = sample, .base = {}, .gone = false, .leftover = false});
+}
+
+void EndCounts::begin_group(const Batch& batch) {
+  add(retired_, group_total());
+  for (const auto& member : members_) {
+    for (const auto severity : severities) {
+      retired_interrupts_[index(severity)] += total_of(member.last, severity) - total_of(member.base, severity);
+    }
+  }
+  std::erase_if(members_, [](const Member& member) { return member.gone; });
+  for (auto& member : members_) {
+    member.base = member.last;
+    member.leftover = true;
+  }
+  group_round_ = batch.round;
+}
+
+SeverityCounts EndCounts::group_total() const {
+  SeverityCounts result;
+  for (const auto& member : members_) {
+    const auto counted = growth(counts_of(member.base), counts_of(member.last));
+    for (const auto severity : severities) {
+      auto& end = result[index(severity)];
+      // Zeros are wanted too: a token that reads 0 is known to be 0.
+      if (const auto& file = member.last.files[index(severity)]) {
+        for (const auto& count : file->counts) {
+          if (!find_count(end, count.token)) end.push_back({count.token, 0});
+        }
+      }
+      for (const auto& count : counted[index(severity)]) {
+        auto& value = std::ranges::find(end, count.token, &Count::token)->value;
+        if (is_link_layer(severity, count.token)) value = std::max(value, count.value);
+        else if (__builtin_add_overflow(value, count.value, &value)) value = UINT64_MAX;
+      }
+    }
+  }
+  return result;
+}
+
+SeverityCounts EndCounts::total() const {
+  auto result = group_total();
+  add(result, retired_);
+  return result;
+}
+
+std::array<std::uint64_t, 3> EndCounts::interrupts() const {
+  auto result = retired_interrupts_;
+  for (const auto& member : members_) {
+    for (const auto severity : severities) {
+      result[index(severity)] += total_of(member.last, severity) - total_of(member.base, severity);
+    }
+  }
+  return result;
+}
+
+}  // namespace wopr

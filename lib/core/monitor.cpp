@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "core/monitor.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <utility>
+
+namespace wopr {
+namespace {
+
+constexpr std::array severities = {Severity::correctable, Severity::nonfatal, Severity::fatal};
+constexpr std::array sides = {Side::port, Side::device};
+
+std::int64_t total_messages(const RootPortMessages& messages) {
+  return static_cast<std::int64_t>(messages.correctable.value_or(0) + messages.nonfatal.value_or(0) +
+                                   messages.fatal.value_or(0));
+}
+
+// Everything remembered of one link, keyed by its port's address. It outlives the card and the scan.
+struct LinkRecord {
+  SlotName slot;
+  std::array<EndCounts, 2> ends;  // indexed by Side
+  std::uint64_t unattributed = 0;
+  std::optional<Bdf> device;       // the leading function of the last scan
+  std::uint64_t removed_round = 0; // round in which a function of the device end vanished; 0: none
+  bool present = false;            // the port itself stands in the last scan
+};
+
+// A root port's messages against what the functions below it counted. When a card is pulled, the gap that opens is
+// what the card counted after its last sample.
+struct RootRecord {
+  RootPortMessages messages;
+  std::optional<std::int64_t> gap;
+};
+
+struct End {
+  Bdf port;
+  Side side;
+};
+
+}  // namespace
+
+struct Monitor::State {
+  MonitorConfig config;
+  Instant since;
+  Machine machine;
+  std::vector<SlotName> names;
+  std::map<Bdf, LinkRecord> links;
+  std::map<Bdf, RootRecord> roots;
+  std::map<Bdf, End> end_of;           // function -> the one end it belongs to
+  std::set<Bdf> seen_at_start;         // functions of the first scan whose counters are older than our watch
+  std::map<Bdf, LinkSample> readings;  // newer than the scan's
+  std::vector<Sample> homeless;        // samples of functions no scan has shown yet
+  std::vector<Error> round_problems;
+  bool scanned = false;
+  std::uint64_t round = 0;
+
+  void index_ends();
+  void note_devices(std::vector<Effect>& effects);
+  void take(const std::map<Bdf, std::array<EndCounts::Batch, 2>>& batches, std::vector<Effect>& effects);
+  void watch_roots(std::vector<Effect>& effects);
+  [[nodiscard]] LinkRecord* blame(const Bdf& root);
+  [[nodiscard]] std::map<Bdf, std::int64_t> counted_below() const;
+  [[nodiscard]] LinkStatus link_status(const Link& link) const;
+  [[nodiscard]] EndStatus end_status(const Link& link, const LinkRecord& record, Side side) const;
+  [[nodiscard]] SlotStatus slot_status(std::size_t link_index) const;
+};
+
+Monitor::Monitor(MonitorConfig config, Instant now) : state_(std::make_unique<State>()) {
+  state_->config = std::move(config);
+  state_->since = now;
+}
+Monitor::~Monitor() = default;
+Monitor::Monitor(Monitor&&) noexcept = default;
+Monitor& Monitor::operator=(Monitor&&) noexcept = default;
+
+const Machine& Monitor::machine() const { return state_->machine; }
+
+void Monitor::State::index_ends() {
+  end_of.clear();
+  const auto& topology = machine.topology;
+  for (const auto& link : topology.links) {
+    const auto port = topology.functions[link.port].bdf;
+    end_of[port] = {port, Side::port};
+    for (const auto index : link.device) end_of[topology.functions[index].bdf] = {port, Side::device};
+  }
+}
+
+void Monitor::State::note_devices(std::vector<Effect>& effects) {
+  const auto& topology = machine.topology;
+  for (std::size_t i = 0; i < topology.links.size(); ++i) {
+    const auto& link = topology.links[i];
+    const auto port = topology.functions[link.port].bdf;
+    auto& record = links[port];
+    if (!record.present) effects.push_back(LinkAdded{port, names[i].label});
+    record.present = true;
+    record.slot = names[i];
+    std::optional<Bdf> device;
+    if (!link.empty()) device = topology.functions[leading_function(topology, link, config.gpus)].bdf;
+    if (record.device && record.device != device) {
+      effects.push_back(DeviceLeft{port, record.slot.label, *record.device});
+    }
+    if (device && record.device != device) {
+      effects.push_back(DeviceArrived{port, record.slot.label, *device, topology.find(*device)->name});
+    }
+    record.device = device;
+  }
+}
+
+std::vector<Effect> Monitor::apply_scan(Machine machine, std::vector<SlotName> names, Instant now) {
+  auto& s = *state_;
+  std::vector<Effect> effects;
+  s.machine = std::move(machine);
+  s.names = std::move(names);
+  s.readings.clear();
+  s.index_ends();
+  std::set<Bdf> ports;
+  for (const auto& link : s.machine.topology.links) ports.insert(s.machine.topology.functions[link.port].bdf);
+  for (auto& [port, record] : s.links) {
+    if (!record.present || ports.contains(port)) continue;
+    effects.push_back(LinkRemoved{port, record.slot.label});
+    record.present = false;
+    record.device.reset();
+  }
+  s.note_devices(effects);
+  if (!s.scanned) {
+    s.scanned = true;
+    for (const auto& function : s.machine.topology.functions) s.seen_at_start.insert(function.bdf);
+  }
+  if (!s.homeless.empty()) {
+    Round waiting;
+    waiting.changed = std::exchange(s.homeless, {});
+    waiting.problems = s.round_problems;
+    auto counted = apply_round(waiting, now);
+    effects.insert(effects.end(), std::make_move_iterator(counted.begin()), std::make_move_iterator(counted.end()));
+  }
+  return effects;
+}
+
+void Monitor::State::take(const std::map<Bdf, std::array<EndCounts::Batch, 2>>& batches,
+                          std::vector<Effect>& effects) {
+  for (const auto& [port, by_side] : batches) {
+    auto& record = links[port];
+    for (const auto side : sides) {
+      const auto& batch = by_side[static_cast<std::size_t>(side)];
+      if (batch.samples.empty() && batch.vanished.empty()) continue;
+      auto& end = record.ends[static_cast<std::size_t>(side)];
+      const auto before = end.total();
+      end.take(batch);
+      const auto after = end.total();
+      const auto added = growth(before, after);
+      for (const auto severity : severities) {
+        const auto i = static_cast<std::size_t>(severity);
+        if (added[i].empty()) continue;
+        effects.push_back(ErrorsCounted{port, record.slot.label, side, severity, added[i], sum(after[i]),
+                                        batch.before_watch});
+      }
+      if (side == Side::device && !batch.vanished.empty()) record.removed_round = round;
+    }
+  }
+}
+
+std::vector<Effect> Monitor::apply_round(const Round& in, Instant) {
+  auto& s = *state_;
+  std::vector<Effect> effects;
+  ++s.round;
+  s.round_problems = in.problems;
+  for (const auto& link : in.links) s.readings[link.bdf] = link;
+
+  // Functions seen at start and functions that came later are taken apart: what the former had counted is older
+  // than our watch, what the latter count is not.
+  std::map<Bdf, std::array<EndCounts::Batch, 2>> old_counts;
+  std::map<Bdf, std::array<EndCounts::Batch, 2>> new_counts;
+  const auto batch_for = [&](const Bdf& bdf, bool before_watch) -> EndCounts::Batch* {
+    const auto it = s.end_of.find(bdf);
+    if (it == s.end_of.end()) return nullptr;
+    auto& batch = (before_watch ? old_counts : new_counts)[it->second.port][static_cast<std::size_t>(it->second.side)];
+    batch.round = s.round;
+    batch.before_watch = before_watch;
+    return &batch;
+  };
+  for (const auto& sample : in.changed) {
+    if (sample.root_port) s.roots[sample.bdf].messages = *sample.root_port;
+    const bool first = s.seen_at_start.erase(sample.bdf) > 0;
+    if (auto* batch = batch_for(sample.bdf, first)) batch->samples.push_back(&sample);
+    else s.homeless.push_back(sample);
+  }
+  for (const auto& bdf : in.vanished) {
+    s.seen_at_start.erase(bdf);
+    std::erase_if(s.homeless, [&](const Sample& sample) { return sample.bdf == bdf; });
+    if (auto* batch = batch_for(bdf, false)) batch->vanished.push_back(bdf);
+  }
+  s.take(old_counts, effects);
+  s.take(new_counts, effects);
+  if (!in.changed.empty() || !in.vanished.empty()) s.watch_roots(effects);
+  return effects;
+}
+
+std::map<Bdf, std::int64_t> Monitor::State::counted_below() const {
+  std::map<Bdf, std::int64_t> below;
+  const auto& topology = machine.topology;
+  for (const auto& link : topology.links) {
+    const auto it = links.find(topology.functions[link.port].bdf);
+    if (it == links.end()) continue;
+    auto& total = below[topology.functions[link.root_port].bdf];
+    for (const auto& end : it->second.ends) {
+      for (const auto count : end.interrupts()) total += static_cast<std::int64_t>(count);
+    }
+  }
+  return below;
+}
+
+// The link whose device has just gone; with several below one root port, the root port's own.
+LinkRecord* Monitor::State::blame(const Bdf& root) {
+  LinkRecord* found = nullptr;
+  const auto& topology = machine.topology;
+  for (const auto& link : topology.links) {
+    if (topology.functions[link.root_port].bdf != root) continue;
+    auto& record = links[topology.functions[link.port].bdf];
+    // The kernel may still be handling the last interrupt while the card goes: one round more.
+    if (record.removed_round == 0 || round > record.removed_round + 1) continue;
+    if (found != nullptr) return &links[root];
+    found = &record;
+  }
+  return found;
+}
+
+void Monitor::State::watch_roots(std::vector<Effect>& effects) {
+  auto below = counted_below();
+  for (auto& [root, record] : roots) {
+    const auto gap = total_messages(record.messages) - below[root];
+    const auto opened = record.gap ? gap - *record.gap : 0;
+    record.gap = gap;
+    if (opened <= 0) continue;
+    auto* link = blame(root);
+    if (link == nullptr) continue;
+    link->unattributed += static_cast<std::uint64_t>(opened);
+    const auto port = std::ranges::find_if(links, [&](const auto& entry) { return &entry.second == link; })->first;
+    effects.push_back(UnattributedErrors{port, link->slot.label, static_cast<std::uint64_t>(opened)});
+  }
+}
+
+LinkStatus Monitor::State::link_status(const Link& link) const {
+  const auto& topology = machine.topology;
+  const auto& port = topology.functions[link.port];
+  LinkConditions conditions;
+  conditions.device_present = !link.empty();
+  const auto current = [&](const Function& function) {
+    auto reading = function.link;
+    if (const auto it = readings.find(function.bdf); it != readings.end() && !it->second.asleep) {
+      reading.speed_gts = it->second.reading.speed_gts;
+      reading.width = it->second.reading.width;
+    }
+    return reading;
+  };
+  if (port.config && port.config->express) {
+    conditions.target_speed_gts = port.config->express->target_speed_gts();
+    conditions.link_active = port.config->express->link_active();
+  }
+  if (link.empty()) return evaluate_link(port.link, {}, conditions);
+  const auto& device = topology.functions[leading_function(topology, link, config.gpus)];
+  const auto it = readings.find(device.bdf);
+  conditions.asleep = it != readings.end() ? it->second.asleep : device.asleep;
+  return evaluate_link(current(port), current(device), conditions);
+}
+
+EndStatus Monitor::State::end_status(const Link& link, const LinkRecord& record, Side side) const {
+  EndStatus status;
+  status.evidence = decide_evidence(machine, link, side);
+  const auto& end = record.ends[static_cast<std::size_t>(side)];
+  const auto total = end.total();
+  // What was counted while a card stood here stays known after it has gone.
+  const bool counted = sum(total) != 0;
+  if (status.evidence.evidence != Evidence::native && !counted) return status;
+  const auto& topology = machine.topology;
+  const Function& masks = side == Side::port || link.empty() ? topology.functions[link.port]
+                                                             : topology.functions[link.device.front()];
+  for (const auto severity : severities) {
+    const auto i = static_cast<std::size_t>(severity);
+    if (!end.known(severity)) continue;
+    auto shown = without_masked(total[i], severity, masks);
+    // Where nobody reports, a count above zero is a fact and a zero is not.
+    if (status.evidence.evidence != Evidence::native) std::erase_if(shown, [](const Count& c) { return c.value == 0; });
+    if (status.evidence.evidence != Evidence::native && shown.empty()) continue;
+    status.counts[i] = std::move(shown);
+  }
+  for (const auto severity : severities) {
+    const auto i = static_cast<std::size_t>(severity);
+    for (const auto& count : end.before_monitoring()[i]) {
+      if (count.value != 0) status.before_monitoring[i].push_back(count);
+    }
+  }
+  return status;
+}
+
+SlotStatus Monitor::State::slot_status(std::size_t link_index) const {
+  const auto& topology = machine.topology;
+  const auto& link = topology.links[link_index];
+  const auto& port = topology.functions[link.port];
+  const auto& record = links.at(port.bdf);
+  SlotStatus status;
+  status.slot = names[link_index];
+  status.port = port.bdf;
+  status.hop = link.hop;
+  if (link.upstream) status.upstream = topology.functions[topology.links[*link.upstream].port].bdf;
+  for (const auto index : link.device) status.functions.push_back(topology.functions[index].bdf);
+  if (!link.empty()) {
+    const auto& device = topology.functions[leading_function(topology, link, config.gpus)];
+    status.device = device.bdf;
+    status.name = device.name;
+    status.driver = device.driver;
+    if (is_gpu(device, config.gpus)) status.gpu = device.gpu.value_or(GpuIdentity{});
+  }
+  status.link = link_status(link);
+  status.port_end = end_status(link, record, Side::port);
+  status.device_end = end_status(link, record, Side::device);
+  status.unattributed = record.unattributed;
+  const auto root = roots.find(topology.functions[link.root_port].bdf);
+  if (link.hop == 0 && root != roots.end() && status.port_end.evidence.evidence == Evidence::native) {
+    status.root_port_messages = root->second.messages;
+  }
+  const bool visible = status.port_end.evidence.evidence == Evidence::native ||
+                       status.device_end.evidence.evidence == Evidence::native;
+  if (status.errors() != 0 || status.unattributed != 0) status.grade = Grade::trace;
+  else if (visible && !link.empty()) status.grade = Grade::clean;
+  return status;
+}
+
+Status Monitor::status(Instant now) const {
+  const auto& s = *state_;
+  Status status;
+  status.host = s.machine.host;
+  status.monitor = s.config.monitor;
+  status.boot_id = s.machine.boot_id;
+  status.kernel = s.machine.kernel_release;
+  status.since = s.since.wall;
+  status.now = now.wall;
+  status.board_vendor = s.machine.board_vendor;
+  status.board_name = s.machine.board_name;
+  for (std::size_t i = 0; i < s.machine.topology.links.size(); ++i) status.slots.push_back(s.slot_status(i));
+  status.problems = s.machine.problems;
+  status.problems.insert(status.problems.end(), s.round_problems.begin(), s.round_problems.end());
+  return status;
+}
+
+std::vector<Bdf> Monitor::watched() const {
+  std::vector<Bdf> functions;
+  for (const auto& [bdf, end] : state_->end_of) functions.push_back(bdf);
+  return functions;
+}
+
+}  // namespace wopr
