@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// Naming slots: which name a person would use for a link, and which source said so. Sources are tried in order of
-// trust (SMBIOS tables are often wrong: repeated IDs, zero or host-bridge addresses), the first that applies wins.
-// Pure; a board table is a value read elsewhere.
+// Naming slots: which name a person would use for a link, and which source said so. Sources are tried in
+// order of trust (SMBIOS tables are often wrong: repeated IDs, zero or host-bridge addresses), the first that
+// applies wins. Pure; a board table is a value read elsewhere. Labels are printable ASCII, so that tables
+// stay aligned in every locale and no table of the firmware can write to a terminal what it likes.
 #pragma once
 
 #include <cstddef>
@@ -24,10 +25,18 @@ enum class SlotSource : std::uint8_t { config, board, sltcap, smbios, sysfs, add
 
 [[nodiscard]] std::string_view to_string(SlotSource source);
 
+// The longest label an owner or a board table may give, and the longest taken from firmware (SMBIOS strings
+// used to end at 64 characters: DSP0134 section 6.1.3).
+inline constexpr std::size_t max_label = 32;
+inline constexpr std::size_t max_firmware_label = 64;
+
+// `text` without outer blanks, if what is left is 1 to `max` printable ASCII characters.
+[[nodiscard]] std::optional<std::string> clean_label(std::string_view text, std::size_t max = max_label);
+
 struct SlotName {
   std::string label;  // "PCIE3", or the port's address when no source knows better
   SlotSource source = SlotSource::address;
-  std::string note;   // what the board table says of this slot, may be empty
+  std::string note;  // what the board table says of this slot, whichever source named it; may be empty
 
   friend bool operator==(const SlotName&, const SlotName&) = default;
 };
@@ -36,16 +45,20 @@ struct SlotName {
 struct SmbiosSlot {
   enum class Usage : std::uint8_t { other = 1, unknown = 2, available = 3, in_use = 4, unavailable = 5 };
 
-  std::string designation;      // "PCIE3"
-  std::uint16_t id = 0;         // on many boards equals SltCap's physical slot number
+  std::string designation;  // "PCIE3"
+  std::uint16_t id = 0;     // on many boards equals SltCap's physical slot number
   Usage usage = Usage::unknown;
-  std::optional<Bdf> address;   // as stated; absent when the structure is too old or states none (all ones)
+  std::optional<Bdf> address;  // as stated; absent when the structure is too old or states none (all ones)
 
   friend bool operator==(const SmbiosSlot&, const SmbiosSlot&) = default;
 };
 
-// Parses the raw structure table (/sys/firmware/dmi/tables/DMI). Survives any bytes: structures that are cut or
-// malformed become problems that name `where`:handle, the others are kept.
+// Slot structures beyond this many are left out, with a problem that says so.
+inline constexpr std::size_t max_smbios_slots = 1024;
+
+// Parses the raw structure table (/sys/firmware/dmi/tables/DMI). Survives any bytes: structures that are cut
+// or malformed become problems that name `where`:handle, the others are kept. A table that does not reach its
+// end structure (type 127) is a problem too, an empty one among them.
 [[nodiscard]] Partial<std::vector<SmbiosSlot>> parse_smbios_slots(std::span<const std::byte> table,
                                                                   std::string_view where);
 
@@ -78,8 +91,17 @@ struct SlotSources {
   std::vector<SmbiosSlot> smbios;        // empty when not readable
 };
 
-// One name per link, in the order of topology.links. A link behind a switch that has no name of its own from
-// config, board, SltCap or SMBIOS takes the name of the link above it, if that has one.
+// One name per link, in the order of topology.links. The first of these that applies:
+//   1. the owner's override for this port;
+//   2. the first entry of the board table that lists this port (two labels may share a port behind a mux);
+//   3. SltCap's physical slot number, when no other port has it, equal to the ID of exactly one SMBIOS slot;
+//   4. an SMBIOS bus address that is the port or a function at the device end, never a host bridge. Of
+//   several
+//      slots that claim one link the only one in use wins, else none does;
+//   5. behind a switch, the name of the link above, unless that is only a sysfs name or an address;
+//   6. the name the kernel gave the slot in sysfs, unless the kernel had to number it apart from another;
+//   7. the port's address.
+// A label clean_label() refuses counts as absent. REQUIRES: indices in `topology` are within bounds.
 [[nodiscard]] std::vector<SlotName> name_slots(const Topology& topology, const SlotSources& sources);
 
 }  // namespace wopr
