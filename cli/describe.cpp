@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "describe.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+
+namespace wopr {
+namespace {
+
+// Ends of vendor names in pci.ids, to take the vendor off a name that has no marketing name in brackets.
+constexpr std::array<std::string_view, 9> vendor_endings = {
+    " Corporation ", " Corp. ", ", Inc. ", " Inc. ", " Co Ltd ", " Co., Ltd. ", " Ltd. ", " Limited ", " Technologies "};
+
+bool is_receivers(const Count& count, Severity severity) {
+  const auto* type = find_type(severity, count.token);
+  return count.value != 0 && type != nullptr && type->link_layer && type->logged_by == LoggedBy::receiver;
+}
+
+bool received(const EndStatus& end) {
+  for (const auto severity : {Severity::correctable, Severity::nonfatal, Severity::fatal}) {
+    const auto& counts = end.counts[static_cast<std::size_t>(severity)];
+    if (!counts) continue;
+    for (const auto& count : *counts) {
+      if (is_receivers(count, severity)) return true;
+    }
+  }
+  return false;
+}
+
+std::string width_text(std::optional<unsigned> width) { return width ? fmt::format("x{}", *width) : "x?"; }
+
+}  // namespace
+
+std::string short_name(std::string_view name) {
+  if (name.ends_with(']')) {
+    const auto open = name.rfind('[');
+    if (open != std::string_view::npos && open + 2 < name.size()) {
+      return std::string{name.substr(open + 1, name.size() - open - 2)};
+    }
+  }
+  for (const auto ending : vendor_endings) {
+    const auto at = name.find(ending);
+    if (at != std::string_view::npos && at + ending.size() < name.size()) {
+      return std::string{name.substr(at + ending.size())};
+    }
+  }
+  return std::string{name};
+}
+
+std::string describe_device(const SlotStatus& slot) {
+  if (!slot.device) return "empty";
+  const auto name = slot.name.empty() ? to_string(*slot.device) : short_name(slot.name);
+  if (!slot.gpu) return name;
+  if (!slot.gpu->index) return fmt::format("GPU, {}", name);
+  return fmt::format("GPU {}, {}", *slot.gpu->index, name);
+}
+
+bool shares_name(const Status& status, const SlotStatus& slot) {
+  return std::count_if(status.slots.begin(), status.slots.end(),
+                       [&](const SlotStatus& other) { return other.slot.label == slot.slot.label; }) > 1;
+}
+
+std::string slot_title(const Status& status, const SlotStatus& slot) {
+  if (!shares_name(status, slot)) return slot.slot.label;
+  return fmt::format("{} (port {})", slot.slot.label, to_string(slot.port));
+}
+
+std::string describe_speed(std::optional<double> speed_gts, std::optional<unsigned> width) {
+  if (!speed_gts && !width) return "unknown";
+  if (!speed_gts) return width_text(width);
+  if (!width) return fmt::format("{:.1f} GT/s", *speed_gts);
+  return fmt::format("{:.1f} GT/s {}", *speed_gts, width_text(width));
+}
+
+Cell describe_link(const SlotStatus& slot) {
+  const auto& link = slot.link;
+  if (!slot.device) return {"empty", Ink::faint};
+  const auto now = describe_speed(link.speed_gts, link.width);
+  switch (link.state) {
+    case LinkState::ok: return {now, Ink::plain};
+    case LinkState::idle: return {now + " idle", Ink::plain};
+    case LinkState::narrow:
+      return {fmt::format("{} of {} NARROW", width_text(link.width), width_text(link.max_width)), Ink::bad};
+    case LinkState::slow:
+      if (!link.speed_gts || !link.max_speed_gts) return {now + " SLOW", Ink::bad};
+      return {fmt::format("{:.1f} of {:.1f} GT/s SLOW", *link.speed_gts, *link.max_speed_gts), Ink::bad};
+    case LinkState::down: return {"DOWN", Ink::bad};
+    case LinkState::asleep: return {"asleep", Ink::faint};
+    case LinkState::unknown: return {"unknown", Ink::unseen};
+  }
+  return {"unknown", Ink::unseen};
+}
+
+std::optional<std::uint64_t> errors_at(const EndStatus& end) {
+  std::optional<std::uint64_t> total;
+  for (const auto& counts : end.counts) {
+    if (!counts) continue;
+    std::uint64_t next = 0;
+    total = __builtin_add_overflow(total.value_or(0), sum(*counts), &next) ? UINT64_MAX : next;
+  }
+  return total;
+}
+
+std::uint64_t errors_at(const EndStatus& end, Severity severity) {
+  const auto& counts = end.counts[static_cast<std::size_t>(severity)];
+  return counts ? sum(*counts) : 0;
+}
+
+Cell describe_errors(const EndStatus& end, bool lower_bound) {
+  const bool native = end.evidence.evidence == Evidence::native;
+  if (!errors_at(end)) {
+    if (end.evidence.evidence == Evidence::asleep) return {"asleep", Ink::faint};
+    if (!end.latched.empty()) return {"seen", Ink::warn};
+    return {"cannot see", Ink::unseen};
+  }
+  const auto correctable = errors_at(end, Severity::correctable);
+  const auto nonfatal = errors_at(end, Severity::nonfatal);
+  const auto fatal = errors_at(end, Severity::fatal);
+  std::string text;
+  const auto append = [&](const std::string& part) { text += (text.empty() ? "" : " + ") + part; };
+  if (correctable != 0 || (nonfatal == 0 && fatal == 0)) {
+    append(fmt::format("{}{}", lower_bound || !native ? "≥" : "", correctable));
+  }
+  if (nonfatal != 0) append(fmt::format("{} nonfatal", nonfatal));
+  if (fatal != 0) append(fmt::format("{} FATAL", fatal));
+  return {text, nonfatal != 0 || fatal != 0 ? Ink::bad : correctable != 0 ? Ink::warn : Ink::plain};
+}
+
+Cell describe_grade(Grade grade) {
+  switch (grade) {
+    case Grade::clean: return {"clean", Ink::good};
+    case Grade::trace: return {"trace", Ink::warn};
+    case Grade::unknown: return {"unknown", Ink::unseen};
+    case Grade::marginal:
+    case Grade::bad:
+    case Grade::failing: break;
+  }
+  return {std::string{to_string(grade)}, Ink::bad};
+}
+
+const EndStatus& end_of(const SlotStatus& slot, Side side) {
+  return side == Side::port ? slot.port_end : slot.device_end;
+}
+
+bool is_unseen(const SlotStatus& slot, Side side) {
+  if (side == Side::device && !slot.device) return false;
+  return end_of(slot, side).evidence.evidence != Evidence::native;
+}
+
+bool has_errors(const SlotStatus& slot) {
+  return slot.errors() != 0 || slot.unattributed != 0 || !slot.port_end.latched.empty() ||
+         !slot.device_end.latched.empty();
+}
+
+bool has_bad_link(const SlotStatus& slot) {
+  return slot.link.state == LinkState::narrow || slot.link.state == LinkState::slow ||
+         (slot.device && slot.link.state == LinkState::down);
+}
+
+Direction received_direction(const SlotStatus& slot) {
+  const bool to_host = received(slot.port_end);
+  const bool to_device = received(slot.device_end);
+  if (to_host && to_device) return Direction::both;
+  if (to_host) return Direction::to_host;
+  return to_device ? Direction::to_device : Direction::none;
+}
+
+std::string enumerate(const std::vector<std::string>& words, std::size_t most) {
+  std::string text;
+  const auto shown = words.size() > most ? most : words.size();
+  for (std::size_t i = 0; i < shown; ++i) {
+    if (i != 0) text += i + 1 == words.size() ? " and " : ", ";
+    text += words[i];
+  }
+  if (shown < words.size()) text += fmt::format(" and {} more", words.size() - shown);
+  return text;
+}
+
+std::string plural(std::uint64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+std::string clock_time(WallTime time) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
+  const std::time_t value = seconds;
+  std::tm local{};
+  if (localtime_r(&value, &local) == nullptr) return "?";
+  return fmt::format("{:02}:{:02}:{:02}", local.tm_hour, local.tm_min, local.tm_sec);
+}
+
+}  // namespace wopr

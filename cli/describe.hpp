@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The words for one slot, link or count, the same in every view. Pure; text may hold UTF-8, which the table and
+// paragraph functions turn into ASCII where needed.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/status.hpp"
+#include "table.hpp"
+
+namespace wopr {
+
+// What a person calls the thing: "NVIDIA Corporation AD102 [GeForce RTX 4090]" -> "GeForce RTX 4090".
+[[nodiscard]] std::string short_name(std::string_view name);
+
+// "GPU 2, GeForce RTX 4090", "GPU, GeForce RTX 4090", "Ethernet Controller X550", "empty".
+[[nodiscard]] std::string describe_device(const SlotStatus& slot);
+
+// The slot's name in a running text. Where several links share it: "PCIE5 (port 0000:05:08.0)".
+[[nodiscard]] std::string slot_title(const Status& status, const SlotStatus& slot);
+[[nodiscard]] bool shares_name(const Status& status, const SlotStatus& slot);
+
+// "16.0 GT/s x16"; "unknown" when neither is known.
+[[nodiscard]] std::string describe_speed(std::optional<double> speed_gts, std::optional<unsigned> width);
+// With the judgement: "2.5 GT/s x16 idle", "x8 of x16 NARROW".
+[[nodiscard]] Cell describe_link(const SlotStatus& slot);
+
+// Errors of all severities an end has counted; absent when none of them can be seen.
+[[nodiscard]] std::optional<std::uint64_t> errors_at(const EndStatus& end);
+[[nodiscard]] std::uint64_t errors_at(const EndStatus& end, Severity severity);
+// "0", "12", "3 + 1 fatal", "cannot see".
+[[nodiscard]] Cell describe_errors(const EndStatus& end, bool lower_bound);
+[[nodiscard]] Cell describe_grade(Grade grade);
+
+// An end that ought to be seen and is not: the device end of an empty slot is none.
+[[nodiscard]] bool is_unseen(const SlotStatus& slot, Side side);
+[[nodiscard]] const EndStatus& end_of(const SlotStatus& slot, Side side);
+
+// Errors, latched bits, or a link that is narrow or slow.
+[[nodiscard]] bool has_errors(const SlotStatus& slot);
+[[nodiscard]] bool has_bad_link(const SlotStatus& slot);
+
+// The direction the counts of receivers speak of (section 6.2.7: the receiver names the bad direction).
+[[nodiscard]] Direction received_direction(const SlotStatus& slot);
+
+// "PCIE1", "PCIE1 and PCIE2", "PCIE1, PCIE2 and PCIE3"; beyond `most`, "... and 4 more".
+[[nodiscard]] std::string enumerate(const std::vector<std::string>& words, std::size_t most = 8);
+// "1 error", "12 errors".
+[[nodiscard]] std::string plural(std::uint64_t count, std::string_view noun);
+// "22:15:02" in local time.
+[[nodiscard]] std::string clock_time(WallTime time);
+
+}  // namespace wopr

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "headline.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "describe.hpp"
+
+namespace wopr {
+namespace {
+
+using Slots = std::vector<const SlotStatus*>;
+
+Unseen& entry_for(std::vector<Unseen>& all, const std::string& reason) {
+  const auto found = std::find_if(all.begin(), all.end(), [&](const Unseen& u) { return u.reason == reason; });
+  if (found != all.end()) return *found;
+  return all.emplace_back(Unseen{reason, {}, {}, {}});
+}
+
+std::vector<std::string> titles(const Status& status, const Slots& slots) {
+  std::vector<std::string> words;
+  for (const auto* slot : slots) words.push_back(slot_title(status, *slot));
+  return words;
+}
+
+std::size_t visible_ends(const Slots& slots) {
+  std::size_t ends = 0;
+  for (const auto* slot : slots) ends += slot->device ? 2U : 1U;
+  return ends;
+}
+
+// "5 at the port (on the way to the host)", for the one slot that has errors.
+std::string sides_of(const SlotStatus& slot) {
+  const auto port = errors_at(slot.port_end).value_or(0);
+  const auto device = errors_at(slot.device_end).value_or(0);
+  const auto direction = received_direction(slot);
+  std::string text;
+  if (port != 0 && device != 0) {
+    text = fmt::format("{} at the port, {} at the device", port, device);
+  } else {
+    text = port != 0 ? "all at the port" : "all at the device";
+  }
+  switch (direction) {
+    case Direction::to_host: return text + "; damaged on the way to the host";
+    case Direction::to_device: return text + "; damaged on the way to the device";
+    case Direction::both: return text + "; damaged both ways";
+    case Direction::none: break;
+  }
+  return text;
+}
+
+void say_unseen(std::vector<Cell>& lines, const Slots& slots) {
+  const auto unseen = unseen_ends(slots);
+  if (unseen.empty()) return;
+  std::size_t ends = 0;
+  for (const auto& entry : unseen) ends += entry.ends();
+  const auto total = visible_ends(slots);
+  const auto& main = *std::max_element(unseen.begin(), unseen.end(),
+                                       [](const Unseen& a, const Unseen& b) { return a.ends() < b.ends(); });
+  auto text = ends == total ? fmt::format("Cannot see PCIe errors here: {}.", main.reason)
+                            : fmt::format("Cannot see PCIe errors at {} of {} link ends: {}.", ends, total, main.reason);
+  if (unseen.size() > 1) text += fmt::format(" {} more below.", plural(unseen.size() - 1, "reason"));
+  if (ends == total) text += " That no error is shown proves nothing.";
+  lines.push_back({text, Ink::unseen});
+}
+
+void say_errors(std::vector<Cell>& lines, const Status& status, const Slots& slots) {
+  Slots counted;
+  std::uint64_t fatal = 0;
+  std::uint64_t nonfatal = 0;
+  for (const auto* slot : slots) {
+    if (slot->errors() != 0) counted.push_back(slot);
+    for (const auto* end : {&slot->port_end, &slot->device_end}) {
+      fatal += errors_at(*end, Severity::fatal);
+      nonfatal += errors_at(*end, Severity::nonfatal);
+    }
+  }
+  if (counted.empty()) return;
+  std::stable_sort(counted.begin(), counted.end(),
+                   [](const auto* a, const auto* b) { return a->errors() > b->errors(); });
+  std::string text;
+  if (counted.size() == 1) {
+    const auto& slot = *counted.front();
+    text = fmt::format("Errors on {}: {} since boot, {}.", slot_title(status, slot), slot.errors(), sides_of(slot));
+  } else {
+    std::vector<std::string> words;
+    for (const auto* slot : counted) words.push_back(fmt::format("{} {}", slot_title(status, *slot), slot->errors()));
+    text = fmt::format("Errors on {} slots since boot: {}.", counted.size(), enumerate(words));
+  }
+  if (fatal != 0 || nonfatal != 0) {
+    std::vector<std::string> words;
+    if (nonfatal != 0) words.push_back(fmt::format("{} nonfatal", nonfatal));
+    if (fatal != 0) words.push_back(fmt::format("{} FATAL", fatal));
+    text += fmt::format(" Uncorrectable among them: {}.", enumerate(words));
+  }
+  lines.push_back({text, fatal != 0 || nonfatal != 0 ? Ink::bad : Ink::warn});
+}
+
+void say_links(std::vector<Cell>& lines, const Status& status, const Slots& slots) {
+  std::vector<std::string> words;
+  for (const auto* slot : slots) {
+    if (has_bad_link(*slot)) words.push_back(fmt::format("{} {}", slot_title(status, *slot), describe_link(*slot).text));
+  }
+  if (words.empty()) return;
+  lines.push_back({fmt::format("{} below what both ends can do: {}.", words.size() == 1 ? "Link" : "Links",
+                               enumerate(words)),
+                   Ink::bad});
+}
+
+void say_lost(std::vector<Cell>& lines, const Status& status, const Slots& slots) {
+  std::vector<std::string> latched;
+  std::vector<std::string> lost;
+  for (const auto* slot : slots) {
+    if (!slot->port_end.latched.empty() || !slot->device_end.latched.empty()) latched.push_back(slot_title(status, *slot));
+    if (slot->unattributed != 0) lost.push_back(fmt::format("{} {}", slot_title(status, *slot), slot->unattributed));
+  }
+  if (!latched.empty()) {
+    lines.push_back({fmt::format("Error bits stand latched on {}: at least one error each, never counted.",
+                                 enumerate(latched)),
+                     Ink::warn});
+  }
+  if (!lost.empty()) {
+    lines.push_back({fmt::format("Unattributed errors (their device was removed before it could be read): {}.",
+                                 enumerate(lost)),
+                     Ink::warn});
+  }
+}
+
+// "7 GPU slots", "8 GPUs in 4 slots".
+std::string population(const Status& status, const Slots& gpus) {
+  if (gpus.empty()) return fmt::format("No GPU found, {}", plural(status.slots.size(), "PCI Express link"));
+  std::set<std::string_view> labels;
+  for (const auto* slot : gpus) labels.insert(slot->slot.label);
+  if (labels.size() == gpus.size()) return plural(gpus.size(), "GPU slot");
+  return fmt::format("{} in {}", plural(gpus.size(), "GPU"), plural(labels.size(), "slot"));
+}
+
+}  // namespace
+
+std::vector<Unseen> unseen_ends(const Slots& slots) {
+  std::vector<Unseen> all;
+  for (const auto* slot : slots) {
+    const bool port = is_unseen(*slot, Side::port);
+    const bool device = is_unseen(*slot, Side::device);
+    const auto& port_reason = slot->port_end.evidence.reason;
+    const auto& device_reason = slot->device_end.evidence.reason;
+    if (port && device && port_reason == device_reason) {
+      entry_for(all, port_reason).both.push_back(slot);
+      continue;
+    }
+    if (port) entry_for(all, port_reason).port.push_back(slot);
+    if (device) entry_for(all, device_reason).device.push_back(slot);
+  }
+  return all;
+}
+
+std::string describe_unseen(const Status& status, const Unseen& unseen) {
+  std::vector<std::string> parts;
+  if (!unseen.both.empty()) parts.push_back(enumerate(titles(status, unseen.both)) + " (both ends)");
+  if (!unseen.port.empty()) parts.push_back(enumerate(titles(status, unseen.port)) + " (port end)");
+  if (!unseen.device.empty()) parts.push_back(enumerate(titles(status, unseen.device)) + " (device end)");
+  std::string text;
+  for (const auto& part : parts) text += (text.empty() ? "" : "; ") + part;
+  return text;
+}
+
+std::vector<Cell> headline(const Status& status, const Slots& slots) {
+  if (status.slots.empty()) return {{"No PCI Express link is visible on this machine.", Ink::unseen}};
+  Slots gpus;
+  Slots subjects;
+  for (const auto* slot : slots) {
+    if (slot->gpu) gpus.push_back(slot);
+  }
+  for (const auto& slot : status.slots) subjects.push_back(&slot);
+  std::vector<Cell> lines;
+  say_unseen(lines, gpus.empty() ? subjects : gpus);
+  say_errors(lines, status, slots);
+  say_lost(lines, status, slots);
+  if (lines.empty()) lines.push_back({"No errors since boot.", Ink::good});
+  say_links(lines, status, slots);
+  lines.front().text = fmt::format("{}. {}", population(status, gpus), lines.front().text);
+  return lines;
+}
+
+}  // namespace wopr

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The way back from JSON to Status, apart from the writer because nlohmann's exceptions end in this file.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <span>
+
+#include "json.hpp"
+
+namespace wopr {
+namespace {
+
+constexpr std::size_t most_slots = 65536;
+
+// Thrown and caught in this file only, beside nlohmann's own.
+struct Unexpected {
+  Error error;
+};
+
+[[noreturn]] void reject(std::string what) { throw Unexpected{{std::move(what), {}, {}}}; }
+
+template <class Value, std::size_t N>
+Value parse_word(const Json& json, const std::array<Value, N>& values) {
+  const auto word = json.get<std::string>();
+  for (const auto value : values) {
+    if (to_string(value) == word) return value;
+  }
+  reject(fmt::format("'{}' is not a word this program knows; it may be older than what wrote it", word));
+}
+
+constexpr std::array link_states = {LinkState::ok,   LinkState::idle,   LinkState::narrow, LinkState::slow,
+                                    LinkState::down, LinkState::asleep, LinkState::unknown};
+constexpr std::array evidences = {Evidence::native, Evidence::firmware, Evidence::sticky, Evidence::asleep,
+                                  Evidence::blind};
+constexpr std::array slot_sources = {SlotSource::config, SlotSource::board, SlotSource::sltcap,
+                                     SlotSource::smbios, SlotSource::sysfs, SlotSource::address};
+constexpr std::array grades = {Grade::clean, Grade::trace, Grade::marginal, Grade::bad, Grade::failing, Grade::unknown};
+constexpr std::array directions = {Direction::none, Direction::to_host, Direction::to_device, Direction::both};
+
+template <class T>
+std::optional<T> optional_of(const Json& json) {
+  if (json.is_null()) return std::nullopt;
+  return json.get<T>();
+}
+
+template <class T>
+std::optional<T> optional_member(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  return found == json.end() ? std::nullopt : optional_of<T>(*found);
+}
+
+std::string text_member(const Json& json, const char* key) {
+  return optional_member<std::string>(json, key).value_or(std::string{});
+}
+
+Bdf bdf_of(const Json& json) {
+  auto bdf = parse_bdf(json.get<std::string>());
+  if (!bdf) throw Unexpected{bdf.error()};
+  return *bdf;
+}
+
+std::optional<Bdf> optional_bdf(const Json& json) {
+  if (json.is_null()) return std::nullopt;
+  return bdf_of(json);
+}
+
+WallTime time_of(const Json& json) {
+  auto time = parse_rfc3339(json.get<std::string>());
+  if (!time) throw Unexpected{time.error()};
+  return *time;
+}
+
+Counts counts_of(const Json& json) {
+  Counts counts;
+  for (const auto& [token, value] : json.get_ref<const Json::object_t&>()) {
+    if (!value.is_number_unsigned()) reject(fmt::format("the count of {} is no number from 0 to 2^64-1", token));
+    counts.push_back({token, value.get<std::uint64_t>()});
+  }
+  return counts;
+}
+
+std::optional<Counts> optional_counts(const Json& json) {
+  if (json.is_null()) return std::nullopt;
+  return counts_of(json);
+}
+
+// What the flat map holds beyond the uncorrectable tokens is correctable.
+SeverityCounts before_of(const Json& flat, const Json& uncorrectable) {
+  SeverityCounts before;
+  if (flat.is_null()) return before;
+  Counts apart;
+  if (!uncorrectable.is_null()) {
+    before[1] = counts_of(uncorrectable.at("nonfatal"));
+    before[2] = counts_of(uncorrectable.at("fatal"));
+    add(apart, before[1]);
+    add(apart, before[2]);
+  }
+  for (auto& count : counts_of(flat)) {
+    const auto also = find_count(apart, count.token);
+    if (also && *also >= count.value) continue;
+    count.value -= also.value_or(0);
+    before[0].push_back(std::move(count));
+  }
+  return before;
+}
+
+EndStatus end_of(const Json& slot, const char* side) {
+  EndStatus end;
+  const auto& evidence = slot.at("evidence");
+  end.evidence.evidence = parse_word(evidence.at(side), evidences);
+  const std::string prefix = side;
+  end.evidence.verified = evidence.value(prefix + "_verified", evidence.at("verified").get<bool>());
+  end.evidence.reason = evidence.value(prefix + "_reason", evidence.at("reason").get<std::string>());
+  end.counts[0] = optional_counts(slot.at("correctable").at(side));
+  if (const auto& uncorrectable = slot.at("uncorrectable").at(side); !uncorrectable.is_null()) {
+    end.counts[1] = optional_counts(uncorrectable.at("nonfatal"));
+    end.counts[2] = optional_counts(uncorrectable.at("fatal"));
+  }
+  const auto apart = slot.find("before_monitoring_uncorrectable");
+  end.before_monitoring =
+      before_of(slot.at("before_monitoring").at(side), apart == slot.end() ? Json{} : apart->at(side));
+  end.latched = slot.at("latched").at(side).get<std::vector<std::string>>();
+  return end;
+}
+
+std::optional<GpuIdentity> gpu_of(const Json& json) {
+  if (json.is_null()) return std::nullopt;
+  return GpuIdentity{optional_member<unsigned>(json, "index"), text_member(json, "uuid"),
+                     optional_member<unsigned>(json, "minor")};
+}
+
+std::optional<RootPortMessages> messages_of(const Json& json) {
+  if (json.is_null()) return std::nullopt;
+  return RootPortMessages{optional_of<std::uint64_t>(json.at("correctable")),
+                          optional_of<std::uint64_t>(json.at("nonfatal")),
+                          optional_of<std::uint64_t>(json.at("fatal"))};
+}
+
+LinkStatus link_of(const Json& json) {
+  return {optional_of<double>(json.at("speed_gts")), optional_of<unsigned>(json.at("width")),
+          optional_of<double>(json.at("max_speed_gts")), optional_of<unsigned>(json.at("max_width")),
+          parse_word(json.at("state"), link_states)};
+}
+
+SlotStatus slot_of(const Json& json) {
+  SlotStatus slot;
+  slot.slot = {json.at("slot").get<std::string>(), parse_word(json.at("slot_source"), slot_sources),
+               text_member(json, "slot_note")};
+  slot.port = bdf_of(json.at("port"));
+  slot.hop = json.at("hop").get<unsigned>();
+  slot.upstream = optional_bdf(json.at("upstream"));
+  slot.device = optional_bdf(json.at("device"));
+  for (const auto& function : json.at("functions")) slot.functions.push_back(bdf_of(function));
+  slot.name = text_member(json, "name");
+  slot.driver = text_member(json, "driver");
+  slot.gpu = gpu_of(json.at("gpu"));
+  slot.link = link_of(json.at("link"));
+  slot.port_end = end_of(json, "port");
+  slot.device_end = end_of(json, "device");
+  slot.root_port_messages = messages_of(json.at("root_port_messages"));
+  slot.unattributed = optional_member<std::uint64_t>(json, "unattributed").value_or(0);
+  slot.lower_bound = json.at("correctable").at("lower_bound").get<bool>();
+  slot.grade = parse_word(json.at("grade"), grades);
+  slot.riser_candidate = json.at("riser_candidate").get<bool>();
+  slot.confidence = text_member(json, "confidence");
+  slot.direction = parse_word(json.at("direction"), directions);
+  slot.reasons = json.at("reasons").get<std::vector<std::string>>();
+  slot.advice = json.at("advice").get<std::vector<std::string>>();
+  return slot;
+}
+
+Status status_of(const Json& json) {
+  if (const auto schema = json.at("schema").get<int>(); schema != Status::schema) {
+    reject(fmt::format("schema {} of the status is not {}, the one this program reads", schema, Status::schema));
+  }
+  Status status;
+  status.host = json.at("host").get<std::string>();
+  status.monitor = json.at("monitor").get<std::string>();
+  status.boot_id = json.at("boot_id").get<std::string>();
+  status.kernel = text_member(json, "kernel");
+  status.since = time_of(json.at("since"));
+  status.now = time_of(json.at("now"));
+  status.board_vendor = json.at("board").at("vendor").get<std::string>();
+  status.board_name = json.at("board").at("name").get<std::string>();
+  const auto& slots = json.at("slots");
+  if (slots.size() > most_slots) reject(fmt::format("{} slots; at most {} are read", slots.size(), most_slots));
+  for (const auto& slot : slots) status.slots.push_back(slot_of(slot));
+  for (const auto& problem : json.value("problems", Json::array())) {
+    status.problems.push_back(
+        {problem.at("what").get<std::string>(), text_member(problem, "where"), text_member(problem, "advice")});
+  }
+  status.notes = json.value("notes", std::vector<std::string>{});
+  return status;
+}
+
+}  // namespace
+
+Result<Status> status_from_json(const Json& json) {
+  try {
+    return status_of(json);
+  } catch (const Unexpected& unexpected) {
+    return std::unexpected{context(unexpected.error, "cannot read the status")};
+  } catch (const Json::exception& exception) {
+    return fail(fmt::format("cannot read the status: {}", exception.what()));
+  }
+}
+
+}  // namespace wopr

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "watch.hpp"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "describe.hpp"
+
+namespace wopr {
+namespace {
+
+constexpr std::array sides = {Side::port, Side::device};
+
+// `now` minus `before`. A count below its baseline belongs to another monitor's run: it is taken as new.
+Counts grown(const Counts& before, const Counts& now) {
+  Counts added;
+  for (const auto& count : now) {
+    const auto base = find_count(before, count.token).value_or(0);
+    const auto growth = count.value >= base ? count.value - base : count.value;
+    if (growth != 0) added.push_back({count.token, growth});
+  }
+  return added;
+}
+
+}  // namespace
+
+std::uint64_t Added::total() const {
+  std::uint64_t total = unattributed;
+  for (const auto part : {sum(port), sum(device)}) {
+    if (__builtin_add_overflow(total, part, &total)) return std::numeric_limits<std::uint64_t>::max();
+  }
+  return total;
+}
+
+void Watch::take(const Status& status) {
+  const bool first = !begun_;
+  if (first) since_ = status.now;
+  begun_ = true;
+  added_.clear();
+  for (const auto& slot : status.slots) {
+    if (slot.gpu) gpu_ports_.insert(slot.port);
+    auto& baseline = baselines_[slot.port];
+    if (first) baseline.unattributed = slot.unattributed;
+    auto& added = added_[slot.port];
+    added.unattributed = slot.unattributed - std::min(slot.unattributed, baseline.unattributed);
+    for (const auto side : sides) {
+      const auto& end = end_of(slot, side);
+      auto& result = side == Side::port ? added.port : added.device;
+      for (std::size_t i = 0; i < end.counts.size(); ++i) {
+        if (!end.counts[i]) continue;
+        auto& base = baseline.counts[static_cast<std::size_t>(side)][i];
+        if (!base) base = first ? *end.counts[i] : end.before_monitoring[i];
+        result[i] = grown(*base, *end.counts[i]);
+      }
+    }
+  }
+}
+
+}  // namespace wopr

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// What was added since a watch began: the first status is the baseline, every later one is compared with it. A link
+// that appears later is compared with what it had counted before monitoring. Pure.
+#pragma once
+
+#include <array>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/status.hpp"
+
+namespace wopr {
+
+// Tokens that did not grow are left out.
+struct Added {
+  SeverityCounts port;
+  SeverityCounts device;
+  std::uint64_t unattributed = 0;
+
+  [[nodiscard]] std::uint64_t total() const;
+  friend bool operator==(const Added&, const Added&) = default;
+};
+
+class Watch {
+ public:
+  // REQUIRES: statuses of one monitor, in order of time.
+  void take(const Status& status);
+
+  [[nodiscard]] WallTime since() const { return since_; }
+  // Of the status taken last.
+  [[nodiscard]] const std::map<Bdf, Added>& added() const { return added_; }
+  // Ports a GPU stood below at any time of the watch: they stay in view when the card is gone.
+  [[nodiscard]] bool keeps(const Bdf& port) const { return gpu_ports_.contains(port); }
+
+ private:
+  struct Baseline {
+    std::array<std::array<std::optional<Counts>, 3>, 2> counts;  // by Side, Severity
+    std::uint64_t unattributed = 0;
+  };
+
+  bool begun_ = false;
+  WallTime since_{};
+  std::map<Bdf, Baseline> baselines_;
+  std::map<Bdf, Added> added_;
+  std::set<Bdf> gpu_ports_;
+};
+
+}  // namespace wopr
