@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Fixtures of the virtual machine tests: images, the product on its disk, and machines that tests share.
+
+    /usr/bin/python3 -m pytest tests/vm -q --install-tree DIR | --deb FILE [--vm-cache DIR]
+
+A machine takes a quarter of a minute to boot, so tests that want equal ones share one; a test that leaves its
+machine unusable costs the next one a boot, not its result. When a test fails, console and journal of its
+machines are kept below build/vm/failures and named in the report.
+"""
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Callable, Iterator
+
+import pytest
+
+from images import DEFAULT_CACHE, HERE, Images
+from machine import Machine, Setup, pack_product
+
+REPOSITORY = HERE.parent.parent
+MAX_RUNNING = 2  # machines alive at once: 2 GiB each
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("virtual WOPR")
+    group.addoption("--install-tree", type=Path, help="tree made by DESTDIR=DIR cmake --install")
+    group.addoption("--deb", type=Path, help="package to install in the guest instead")
+    group.addoption("--vm-cache", type=Path, default=DEFAULT_CACHE, help="where images are kept")
+    group.addoption("--vm-failures", type=Path, default=REPOSITORY / "build/vm/failures",
+                    help="where logs of failed tests go")
+
+
+class Pool:
+    """Machines by setup, the most recently used ones kept running."""
+
+    def __init__(self, images: Images):
+        self.images = images
+        self.machines: dict[Setup, Machine] = {}
+        self.boots: list[str] = []
+        self.used: list[Machine] = []  # by the running test: what to keep logs of
+        self.failed_to_boot: list[Machine] = []
+
+    def get(self, setup: Setup) -> Machine:
+        machine = self.machines.pop(setup, None)
+        if machine and not machine.alive:
+            machine.close()
+            machine = None
+        if machine is None:
+            while len(self.machines) >= MAX_RUNNING:
+                self.machines.pop(next(iter(self.machines))).close()
+            machine = self.fresh(setup)
+        self.machines[setup] = machine
+        self.used.append(machine)
+        return machine
+
+    def fresh(self, setup: Setup) -> Machine:
+        """A machine nobody else gets; the caller closes it."""
+        machine = Machine(self.images, setup)
+        self.used.append(machine)
+        try:
+            machine.boot()
+        except BaseException:
+            self.failed_to_boot.append(machine)
+            raise
+        self.boots.append(f"{setup.kernel} {' '.join(setup.append)} {machine.boot_seconds:.1f} s")
+        return machine
+
+    def close(self) -> None:
+        for machine in [*self.machines.values(), *self.failed_to_boot]:
+            machine.close()
+
+
+@pytest.fixture(scope="session")
+def images(request: pytest.FixtureRequest) -> Images:
+    return Images(request.config.getoption("--vm-cache"))
+
+
+@pytest.fixture(scope="session")
+def pool(request: pytest.FixtureRequest, images: Images) -> Iterator[Pool]:
+    pool = request.config.wopr_pool = Pool(images)
+    yield pool
+    pool.close()
+
+
+@pytest.fixture(scope="session")
+def product(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path | None:
+    """The product's disk, or None when no tree and no package was named."""
+    tree, deb = request.config.getoption("--install-tree"), request.config.getoption("--deb")
+    if not tree and not deb:
+        return None
+    return pack_product(tmp_path_factory.mktemp("product") / "product.squashfs", tree, deb)
+
+
+@pytest.fixture(scope="session")
+def boot(pool: Pool, product: Path | None) -> Callable[..., Machine]:
+    """boot(kernel="newer", append=("pci=noaer",)): a running machine, shared with whoever asks for the same."""
+    return lambda **wishes: pool.get(Setup(product=product, **wishes))
+
+
+@pytest.fixture
+def wopr(boot: Callable[..., Machine]) -> Machine:
+    """The machine most tests run on: the distribution's kernel, AER in Linux' hands, PCIE4 hot-pluggable."""
+    return boot()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if pool := getattr(item.config, "wopr_pool", None):
+        pool.used.clear()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
+    outcome = yield
+    report = outcome.get_result()
+    pool = getattr(item.config, "wopr_pool", None)
+    if not report.failed or pool is None:
+        return
+    name = re.sub(r"[^\w.=,-]+", "-", item.nodeid.split("/")[-1].replace(".py::", "-")).strip("-")
+    folder = item.config.getoption("--vm-failures") / name
+    shutil.rmtree(folder, ignore_errors=True)
+    kept = []
+    for number, machine in enumerate(dict.fromkeys(pool.used)):
+        kept += machine.collect(folder / f"machine{number}" if number else folder)
+    if kept:
+        report.sections.append(("virtual WOPR: logs kept", "\n".join(map(str, kept))))
+    for machine in pool.failed_to_boot:
+        machine.close()
+    pool.failed_to_boot.clear()
+
+
+def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
+    pool = getattr(config, "wopr_pool", None)
+    if pool and pool.boots:
+        terminalreporter.write_line("virtual WOPR boots: " + "; ".join(pool.boots))
