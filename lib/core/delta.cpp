@@ -126,33 +126,48 @@ void EndCounts::take(const Batch& batch) {
     const auto kind = delta(it->last, *sample).kind;
     if (kind == DeltaKind::replugged || kind == DeltaKind::reset) it->gone = true;
   }
-  for (const auto* sample : batch.samples) take_one(*sample, batch);
+  if (const auto first = first_replacing(batch)) begin_group(*first, batch.round);
+  for (const auto* sample : batch.samples) take_one(*sample);
   if (batch.before_watch) add(before_, growth(earlier, total()));
 }
 
-void EndCounts::take_one(const Sample& sample, const Batch& batch) {
+const EndCounts::Member* EndCounts::living(const Bdf& bdf) const {
+  const auto it = std::ranges::find_if(
+      members_, [&](const Member& member) { return !member.gone && member.last.bdf == bdf; });
+  return it == members_.end() ? nullptr : &*it;
+}
+
+// A function that takes the place of one of this group ends the group. The exception: functions are read in address
+// order, so when the kernel replaces a whole card between two reads, the later functions are seen anew first and the
+// earlier ones a round later. These find their group begun already.
+std::optional<Bdf> EndCounts::first_replacing(const Batch& batch) const {
+  std::optional<Bdf> first;
+  const bool all_gone =
+      !members_.empty() && std::ranges::all_of(members_, [](const Member& member) { return member.gone; });
+  for (const auto* sample : batch.samples) {
+    if (living(sample->bdf) != nullptr) continue;
+    const bool replaces = all_gone || std::ranges::any_of(members_, [&](const Member& member) {
+      const bool late = member.leftover && batch.round == group_round_ + 1 && sample->bdf < group_begun_by_;
+      return member.gone && member.last.bdf == sample->bdf && !late;
+    });
+    if (replaces && (!first || sample->bdf < *first)) first = sample->bdf;
+  }
+  return first;
+}
+
+void EndCounts::take_one(const Sample& sample) {
   for (const auto severity : severities) {
     if (sample.files[index(severity)]) known_[index(severity)] = true;
   }
-  const auto living = std::ranges::find_if(
-      members_, [&](const Member& member) { return !member.gone && member.last.bdf == sample.bdf; });
-  if (living != members_.end()) {
-    living->last = merged(living->last, sample);
+  for (auto& member : members_) {
+    if (member.gone || member.last.bdf != sample.bdf) continue;
+    member.last = merged(member.last, sample);
     return;
   }
-  // A function that takes the place of one of this group ends the group. The exception: the kernel replaced all
-  // functions of a card at once and we saw it in two adjacent rounds; then the group has begun already.
-  const bool replaces = std::ranges::any_of(members_, [&](const Member& member) {
-    const bool just_begun = member.leftover && batch.round <= group_round_ + 1;
-    return member.gone && member.last.bdf == sample.bdf && !just_begun;
-  });
-  const bool all_gone =
-      !members_.empty() && std::ranges::all_of(members_, [](const Member& member) { return member.gone; });
-  if (replaces || (all_gone && group_round_ != batch.round)) begin_group(batch);
   members_.push_back(Member{.last = sample, .base = {}, .gone = false, .leftover = false});
 }
 
-void EndCounts::begin_group(const Batch& batch) {
+void EndCounts::begin_group(const Bdf& begun_by, std::uint64_t round) {
   add(retired_, group_total());
   for (const auto& member : members_) {
     for (const auto severity : severities) {
@@ -164,7 +179,8 @@ void EndCounts::begin_group(const Batch& batch) {
     member.base = member.last;
     member.leftover = true;
   }
-  group_round_ = batch.round;
+  group_begun_by_ = begun_by;
+  group_round_ = round;
 }
 
 SeverityCounts EndCounts::group_total() const {

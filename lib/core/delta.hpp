@@ -45,7 +45,7 @@ struct Delta {
 // is kept and the new ones start anew.
 class EndCounts {
  public:
-  // What one round said of this end's functions.
+  // What one round said of this end's functions. REQUIRES: a round reads functions in address order.
   struct Batch {
     std::vector<const Sample*> samples;  // borrowed for the call
     std::vector<Bdf> vanished;
@@ -74,11 +74,14 @@ class EndCounts {
   };
 
   [[nodiscard]] SeverityCounts group_total() const;
-  void take_one(const Sample& sample, const Batch& batch);
-  void begin_group(const Batch& batch);
+  [[nodiscard]] const Member* living(const Bdf& bdf) const;
+  [[nodiscard]] std::optional<Bdf> first_replacing(const Batch& batch) const;
+  void take_one(const Sample& sample);
+  void begin_group(const Bdf& begun_by, std::uint64_t round);
 
   std::vector<Member> members_;  // functions that live (or died) together
-  std::uint64_t group_round_ = 0;
+  std::uint64_t group_round_ = 0;  // the round that began the group, and the first function it saw anew
+  Bdf group_begun_by_;
   SeverityCounts retired_;
   std::array<std::uint64_t, 3> retired_interrupts_{};
   SeverityCounts before_;
