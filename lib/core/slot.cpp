@@ -75,8 +75,7 @@ class Namer {
 
  private:
   [[nodiscard]] static std::optional<unsigned> physical_slot(const Function& function) {
-    if (!function.config || !function.config->express) return std::nullopt;
-    const auto number = function.config->express->physical_slot();
+    const auto number = function.slot_number();
     return number && *number != 0 ? number : std::nullopt;
   }
 

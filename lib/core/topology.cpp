@@ -96,6 +96,11 @@ void collect_links(Topology& topology) {
 
 }  // namespace
 
+std::optional<unsigned> Function::slot_number() const {
+  if (config && config->express) return config->express->physical_slot();
+  return noted_slot_number;
+}
+
 const Function* Topology::find(const Bdf& bdf) const {
   const auto index = index_of(bdf);
   return index ? &functions[*index] : nullptr;

@@ -46,6 +46,7 @@ struct Function {
   std::optional<std::size_t> config_size;   // size of the config file as sysfs states it: 256 or 4096
   std::optional<ConfigSpace> config;        // absent while asleep
   LinkReading link;
+  std::optional<unsigned> noted_slot_number;  // SltCap's, as root wrote it down (core/snapshot.hpp)
   std::string sysfs_slot;          // name under /sys/bus/pci/slots whose address is this device; may be empty
   std::optional<GpuIdentity> gpu;  // from /proc/driver/nvidia
 
@@ -55,6 +56,8 @@ struct Function {
 
   [[nodiscard]] bool is_bridge() const { return (class_code >> 8) == 0x0604; }
   [[nodiscard]] unsigned base_class() const { return class_code >> 16; }
+  // A port's physical slot number: from config space where readable, else as noted.
+  [[nodiscard]] std::optional<unsigned> slot_number() const;
 };
 
 // One physical link: a downstream-facing port and everything directly below it.

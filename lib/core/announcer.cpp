@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "core/announcer.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <type_traits>
+
+namespace wopr {
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::nanoseconds;
+using std::chrono::seconds;
+
+int priority_of(Severity severity) {
+  switch (severity) {
+    case Severity::correctable: return 4;
+    case Severity::nonfatal: return 3;
+    case Severity::fatal: return 2;
+  }
+  return 4;
+}
+
+std::string duration_text(nanoseconds duration) {
+  const auto total = duration_cast<seconds>(duration).count();
+  if (total < 120) return fmt::format("{} s", total);
+  if (total < 7200) return fmt::format("{} min {} s", total / 60, total % 60);
+  return fmt::format("{} h {} min", total / 3600, total / 60 % 60);
+}
+
+std::string_view plural(std::uint64_t n) { return n == 1 ? "" : "s"; }
+
+// "correctable error", "nonfatal error report": a driver without error handlers (NVIDIA's) makes the kernel report
+// one uncorrectable error again and again, so they are called reports.
+std::string noun(Severity severity, std::uint64_t n) {
+  const auto* what = severity == Severity::correctable ? "error" : "error report";
+  return fmt::format("{} {}{}", to_string(severity), what, plural(n));
+}
+
+std::string end_text(Side side) { return side == Side::port ? "port end" : "device end"; }
+
+const SlotStatus* find_slot(const Status& status, const Bdf& port) {
+  const auto it = std::ranges::find(status.slots, port, &SlotStatus::port);
+  return it == status.slots.end() ? nullptr : &*it;
+}
+
+}  // namespace
+
+std::string_view message_id(RecordKind kind) {
+  switch (kind) {
+    case RecordKind::errors_began: return "1af16bf90b2748c29db661a6a04b79fc";
+    case RecordKind::errors_go_on: return "464c81e6b02448f095b1d483de218e98";
+    case RecordKind::errors_stopped: return "cc509853fc9443c5a7aa2d7f94e55e6b";
+    case RecordKind::errors_before: return "dc3d0ffdbfed4711a74da087a832a44e";
+    case RecordKind::device_arrived: return "bfcc97224edc4aa38d9b86bef886b5fc";
+    case RecordKind::device_left: return "602f62d0932343e3bd8379f55e3889a2";
+    case RecordKind::errors_unattributed: return "f128a07d6db7454cb4fcc0f9862ba4a0";
+    case RecordKind::config_refused: return "17363910dff7415eb4c9a5efef4b0fb8";
+  }
+  return "";
+}
+
+std::string compact(const Counts& counts) {
+  std::string text;
+  for (const auto& count : counts) {
+    if (count.value == 0) continue;
+    if (!text.empty()) text += ' ';
+    text += fmt::format("{}={}", count.token, count.value);
+  }
+  return text.empty() ? "none" : text;
+}
+
+JournalRecord Announcer::error_record(RecordKind kind, const Key& key, const Series& series, const Counts& counts,
+                                      std::string message) const {
+  const auto& [port, side, severity] = key;
+  JournalRecord record{kind, priority_of(severity), std::move(message), {}};
+  if (kind == RecordKind::errors_stopped) record.priority = 5;
+  if (kind == RecordKind::errors_before) record.priority = 5;
+  record.fields = {{"WOPR_SLOT", series.place.slot},
+                   {"WOPR_PORT", series.place.port},
+                   {"WOPR_SIDE", std::string(to_string(side))},
+                   {"WOPR_SEVERITY", std::string(to_string(severity))},
+                   {"WOPR_ERRORS", compact(counts)},
+                   {"WOPR_TOTAL", std::to_string(series.total)}};
+  if (!series.place.device.empty()) record.fields.emplace_back("WOPR_DEVICE", series.place.device);
+  if (!series.place.gpu_uuid.empty()) record.fields.emplace_back("WOPR_GPU_UUID", series.place.gpu_uuid);
+  return record;
+}
+
+JournalRecord Announcer::end_record(const Key& key, const Series& series) const {
+  const auto& [port, side, severity] = key;
+  const auto n = sum(series.all);
+  auto message = fmt::format("{}: stopped. {} {} at the {} within {} ({}); {} since boot", series.place.slot, n,
+                             noun(severity, n), end_text(side), duration_text(series.last.boot - series.began.boot),
+                             compact(series.all), series.total);
+  auto record = error_record(RecordKind::errors_stopped, key, series, series.untold, std::move(message));
+  record.fields.emplace_back("WOPR_SERIES", compact(series.all));
+  return record;
+}
+
+void Announcer::take_errors(const ErrorsCounted& effect, const Place& place, Instant now,
+                            std::vector<JournalRecord>& records) {
+  const Key key{effect.port, effect.side, effect.severity};
+  const auto n = sum(effect.added);
+  if (effect.before_monitoring) {
+    Series before{place, effect.added, {}, effect.total, now, now, {}};
+    records.push_back(error_record(
+        RecordKind::errors_before, key, before, effect.added,
+        fmt::format("{}: the kernel had counted {} {} at the {} before the service started ({})", place.slot, n,
+                    noun(effect.severity, n), end_text(effect.side), compact(effect.added))));
+    return;
+  }
+  auto it = series_.find(key);
+  if (it == series_.end()) {
+    it = series_.emplace(key, Series{place, {}, {}, 0, now, now, now.boot + times_.first_summary}).first;
+    auto& series = it->second;
+    add(series.all, effect.added);
+    series.total = effect.total;
+    records.push_back(error_record(RecordKind::errors_began, key, series, effect.added,
+                                   fmt::format("{}: {} {} at the {} ({}); {} since boot", place.slot, n,
+                                               noun(effect.severity, n), end_text(effect.side), compact(effect.added),
+                                               effect.total)));
+    return;
+  }
+  auto& series = it->second;
+  series.place = place;
+  series.last = now;
+  series.total = effect.total;
+  add(series.all, effect.added);
+  add(series.untold, effect.added);
+}
+
+std::vector<JournalRecord> Announcer::take(const std::vector<Effect>& effects, const Status& status, Instant now) {
+  std::vector<JournalRecord> records;
+  const auto place_of = [&](const Bdf& port, const std::string& slot) {
+    Place place{slot, to_string(port), {}, {}};
+    if (const auto* s = find_slot(status, port)) {
+      if (s->device) place.device = to_string(*s->device);
+      if (s->gpu) place.gpu_uuid = s->gpu->uuid;
+    }
+    return place;
+  };
+  const auto simple = [&](RecordKind kind, int priority, const Bdf& port, const std::string& slot, std::string message) {
+    records.push_back({kind, priority, std::move(message), {{"WOPR_SLOT", slot}, {"WOPR_PORT", to_string(port)}}});
+    return &records.back();
+  };
+  for (const auto& effect : effects) {
+    if (const auto* errors = std::get_if<ErrorsCounted>(&effect)) {
+      take_errors(*errors, place_of(errors->port, errors->slot), now, records);
+    } else if (const auto* arrived = std::get_if<DeviceArrived>(&effect)) {
+      simple(RecordKind::device_arrived, 6, arrived->port, arrived->slot,
+             fmt::format("{}: {} is here ({})", arrived->slot, arrived->name, to_string(arrived->device)))
+          ->fields.emplace_back("WOPR_DEVICE", to_string(arrived->device));
+    } else if (const auto* left = std::get_if<DeviceLeft>(&effect)) {
+      simple(RecordKind::device_left, 5, left->port, left->slot,
+             fmt::format("{}: the device {} has gone", left->slot, to_string(left->device)))
+          ->fields.emplace_back("WOPR_DEVICE", to_string(left->device));
+    } else if (const auto* lost = std::get_if<UnattributedErrors>(&effect)) {
+      simple(RecordKind::errors_unattributed, 4, lost->port, lost->slot,
+             fmt::format("{}: {} error message{} reached the root port while the device was going; of what type "
+                         "can no longer be read",
+                         lost->slot, lost->added, plural(lost->added)))
+          ->fields.emplace_back("WOPR_TOTAL", std::to_string(lost->added));
+    }
+  }
+  return records;
+}
+
+std::vector<JournalRecord> Announcer::tick(Instant now) {
+  std::vector<JournalRecord> records;
+  for (auto it = series_.begin(); it != series_.end();) {
+    const auto& [port, side, severity] = it->first;
+    auto& series = it->second;
+    if (now.boot - series.last.boot >= times_.quiet) {
+      // A single error has been told completely: nothing to add.
+      if (sum(series.all) > 1) records.push_back(end_record(it->first, series));
+      it = series_.erase(it);
+      continue;
+    }
+    if (now.boot >= series.next_summary) {
+      const auto n = sum(series.untold);
+      if (n != 0) {
+        records.push_back(error_record(
+            RecordKind::errors_go_on, it->first, series, series.untold,
+            fmt::format("{}: {} more {} at the {} ({}); {} in {}, {} since boot", series.place.slot, n,
+                        noun(severity, n), end_text(side), compact(series.untold), sum(series.all),
+                        duration_text(now.boot - series.began.boot), series.total)));
+        series.untold.clear();
+      }
+      series.next_summary = now.boot + times_.later_summaries;
+    }
+    ++it;
+  }
+  return records;
+}
+
+std::optional<nanoseconds> Announcer::next_due() const {
+  std::optional<nanoseconds> due;
+  for (const auto& [key, series] : series_) {
+    const auto next = std::min<nanoseconds>(series.next_summary, series.last.boot + times_.quiet);
+    if (!due || next < *due) due = next;
+  }
+  return due;
+}
+
+std::vector<JournalRecord> Announcer::finish(Instant) {
+  std::vector<JournalRecord> records;
+  for (const auto& [key, series] : series_) {
+    if (!series.untold.empty()) records.push_back(end_record(key, series));
+  }
+  series_.clear();
+  return records;
+}
+
+}  // namespace wopr
