@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// The owner's configuration as a value: wopr-aer.toml and then every *.toml in wopr-aer.d, in name order, later
-// files overriding earlier keys. An unknown key, a wrong type or a value out of range is an error that names file,
-// line and, for unknown keys, the nearest valid one. A missing file means defaults.
+// The owner's configuration as a value: wopr-aer.toml and then every *.toml in wopr-aer.d, in name order,
+// later files overriding earlier keys. An unknown key, a wrong type or a value out of range is an error that
+// names file, line and, for unknown keys, the nearest valid one. A missing file means defaults.
 #pragma once
 
 #include <chrono>
 #include <filesystem>
 #include <map>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "core/bdf.hpp"
 #include "core/result.hpp"
@@ -26,5 +28,20 @@ struct Config {
 
 // `directory` is the one that holds wopr-aer.toml and wopr-aer.d, such as /etc/wopr-aer.
 [[nodiscard]] Result<Config> load_config(const std::filesystem::path& directory);
+
+// Takes what `text` states into `config`; what it does not state stays. `file` is what errors call it. After
+// an error `config` holds an unspecified part of the text.
+[[nodiscard]] Result<void> merge_config(Config& config, std::string_view text, std::string_view file);
+
+// One key as the documentation and the shipped file must have it.
+struct ConfigKey {
+  std::string_view section;
+  std::string_view name;      // "*" when the section's keys are the owner's own
+  std::string expected;       // in words
+  std::string default_value;  // as TOML; empty for "*"
+};
+
+// Every key there is, section by section.
+[[nodiscard]] std::vector<ConfigKey> config_keys();
 
 }  // namespace wopr
