@@ -28,6 +28,7 @@ class Error:
     side: str
     tokens: tuple[str, ...]
     count: int = 1
+    gap_ms: int = 50  # before the next one, when paced
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,14 @@ def addresses(machine: Machine) -> dict[tuple[str, str], str]:
     return found
 
 
-def inject(machine: Machine, *errors: Error, gap_ms: int = 50) -> None:
+def inject(machine: Machine, *errors: Error) -> None:
     """Injects one after another, each one counted by the kernel before the next."""
-    machine.guest.run([INJECT, "--gap", gap_ms, *targets(machine, errors)], timeout=60 + sum(e.count for e in errors))
+    start_paced(machine, *errors).finish(timeout=60 + sum(e.count * (1 + e.gap_ms / 1000) for e in errors))
+
+
+def start_paced(machine: Machine, *errors: Error) -> Process:
+    """The same in the background; one line on stderr for each error the kernel has counted."""
+    return machine.guest.start([INJECT, *targets(machine, errors)])
 
 
 def start_burst(machine: Machine, *errors: Error) -> Process:
@@ -79,9 +85,7 @@ def start_storm(machine: Machine, seconds: float, *errors: Error) -> Process:
 
 
 def accepted(process: Process, timeout: float = 120) -> int:
-    result = process.wait(timeout)
-    assert result.status == 0, result.stderr
-    return json.loads(result.stdout)["accepted"]
+    return json.loads(process.finish(timeout).stdout)["accepted"]
 
 
 def targets(machine: Machine, errors: tuple[Error, ...]) -> list[str]:
@@ -93,7 +97,8 @@ def targets(machine: Machine, errors: tuple[Error, ...]) -> list[str]:
         unknown = [t for t in error.tokens if t not in COR_BITS and t not in UNCOR_BITS]
         if unknown:
             raise ValueError(f"no such error: {unknown}")
-        words.append(f"{where[error.slot, error.side]},cor={cor:#x},uncor={uncor:#x},count={error.count}")
+        words.append(f"{where[error.slot, error.side]},cor={cor:#x},uncor={uncor:#x},count={error.count},"
+                     f"gap={error.gap_ms}")
     return words
 
 

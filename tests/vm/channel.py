@@ -35,7 +35,7 @@ class Process:
     def __init__(self, channel: Channel, number: int, title: str):
         self._channel, self._number, self.title = channel, number, title
         self._output = {"stdout": bytearray(), "stderr": bytearray()}
-        self._read = 0  # bytes of stdout already given out as lines
+        self._read = {"stdout": 0, "stderr": 0}  # bytes already given out as lines
         self.status: int | None = None
 
     @property
@@ -50,17 +50,25 @@ class Process:
         self._channel.until(lambda: self.status is not None, timeout, f"'{self.title}' to end")
         return Result(self.status, self.stdout, self.stderr)
 
-    def next_line(self, timeout: float = 60) -> str | None:
-        """The next whole line of stdout without its end, or None when the program ended without one."""
+    def finish(self, timeout: float = 60) -> Result:
+        """Waits for the end, which must be a success."""
+        result = self.wait(timeout)
+        if result.status != 0:
+            raise GuestError(f"'{self.title}' ended with {result.status}\n{result.stdout}{result.stderr}")
+        return result
+
+    def next_line(self, timeout: float = 60, stream: str = "stdout") -> str | None:
+        """The next whole line without its end, or None when the program ended without one."""
+        output = self._output[stream]
+
         def ready() -> bool:
-            return self.status is not None or self._output["stdout"].find(b"\n", self._read) >= 0
+            return self.status is not None or output.find(b"\n", self._read[stream]) >= 0
         self._channel.until(ready, timeout, f"a line from '{self.title}'")
-        text = self._output["stdout"]
-        end = text.find(b"\n", self._read)
+        start, end = self._read[stream], output.find(b"\n", self._read[stream])
         if end < 0:
             return None
-        line, self._read = text[self._read:end].decode(errors="replace"), end + 1
-        return line
+        self._read[stream] = end + 1
+        return output[start:end].decode(errors="replace")
 
     def wait_line(self, wanted: Callable[[str], bool], timeout: float = 60) -> str:
         """The next line of stdout that is wanted; lines before it are passed over."""
@@ -115,10 +123,7 @@ class Channel:
     def run(self, argv: list[str] | str, user: str = "root", stdin: str | bytes = b"", timeout: float = 60,
             check: bool = True, env: dict[str, str] | None = None) -> Result:
         process = self.start(argv, user, stdin, env)
-        result = process.wait(timeout)
-        if check and result.status != 0:
-            raise GuestError(f"'{process.title}' as {user} ended with {result.status}\n{result.stdout}{result.stderr}")
-        return result
+        return process.finish(timeout) if check else process.wait(timeout)
 
     def put(self, path: str, data: str | bytes | Path, mode: int = 0o644) -> None:
         raw = data.read_bytes() if isinstance(data, Path) else data.encode() if isinstance(data, str) else data

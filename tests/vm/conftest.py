@@ -16,6 +16,7 @@ from typing import Callable, Iterator
 
 import pytest
 
+import firmware
 from images import DEFAULT_CACHE, HERE, Images
 from machine import Machine, Setup, pack_product
 
@@ -103,6 +104,12 @@ def boot(pool: Pool, product: Path | None) -> Callable[..., Machine]:
 def wopr(boot: Callable[..., Machine]) -> Machine:
     """The machine most tests run on: the distribution's kernel, AER in Linux' hands, PCIE4 hot-pluggable."""
     return boot()
+
+
+@pytest.fixture(scope="session")
+def refusing_firmware(boot: Callable[..., Machine], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For boot(acpi=...): the board's firmware as it keeps AER from Linux."""
+    return firmware.refusing_aer(boot().guest.get(firmware.DSDT), tmp_path_factory.mktemp("acpi"))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

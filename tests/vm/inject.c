@@ -2,11 +2,12 @@
 //
 // Injects PCIe errors through the kernel's aer_inject module, from inside the virtual WOPR.
 //
-//   inject [--gap MS | --burst | --seconds S] FUNCTION,cor=HEX,uncor=HEX,count=N ...
+//   inject [--gap MS | --burst | --seconds S] FUNCTION,cor=HEX,uncor=HEX,count=N,gap=MS ...
 //
 // Paced (the default, 50 ms): after each injection waits until the kernel has counted it on that function and
-// then for the gap, because the kernel merges errors that arrive while one is being handled. A fatal error of
-// a device is not counted by kernels before 6.16, so only the gap is kept for functions with fatal=1.
+// then for the gap (each function may have its own), because the kernel merges errors that arrive while one is
+// being handled; a line on standard error tells of each. A fatal error of a device is not counted by kernels
+// before 6.16: with fatal=1 only the gap is kept.
 // --burst: as fast as the kernel takes them. --seconds: the same, going round the list until the time is up.
 // Prints one JSON object: injections the kernel took, how often it said EBUSY, and the time.
 //
@@ -35,6 +36,7 @@ struct target {
     char name[16];  // 0000:c2:00.0
     struct aer_error_inj record;
     unsigned long count;
+    long gap_ms;
     bool confirm;
 };
 
@@ -56,8 +58,8 @@ static double now(void) {
     return time.tv_sec + time.tv_nsec / 1e9;
 }
 
-static struct target parse_target(char *text) {
-    struct target target = {.count = 1, .confirm = true};
+static struct target parse_target(char *text, long gap_ms) {
+    struct target target = {.count = 1, .gap_ms = gap_ms, .confirm = true};
     char *field = strtok(text, ",");
     unsigned domain, bus, dev, fn;
     if (!field || strlen(field) >= sizeof target.name || sscanf(field, "%x:%x:%x.%x", &domain, &bus, &dev, &fn) != 4)
@@ -68,7 +70,7 @@ static struct target parse_target(char *text) {
         unsigned fatal;
         if (sscanf(field, "cor=%x", &target.record.cor_status) != 1 &&
             sscanf(field, "uncor=%x", &target.record.uncor_status) != 1 &&
-            sscanf(field, "count=%lu", &target.count) != 1) {
+            sscanf(field, "count=%lu", &target.count) != 1 && sscanf(field, "gap=%ld", &target.gap_ms) != 1) {
             if (sscanf(field, "fatal=%u", &fatal) != 1)
                 die("unknown field '%s'", field);
             target.confirm = !fatal;
@@ -115,14 +117,15 @@ static void inject(int fd, const struct target *target) {
     }
 }
 
-static void inject_paced(int fd, const struct target *target, long gap_ms) {
+static void inject_paced(int fd, const struct target *target) {
     uint64_t before = target->confirm ? counted(target) : 0;
     inject(fd, target);
     double deadline = now() + confirm_deadline;
     while (target->confirm && counted(target) == before)
         if (now() > deadline)
             die("%s: the kernel took an injection and did not count it in %g s", target->name, confirm_deadline);
-    struct timespec gap = {.tv_sec = gap_ms / 1000, .tv_nsec = gap_ms % 1000 * 1000000};
+    fprintf(stderr, "%s cor=%#x uncor=%#x\n", target->name, target->record.cor_status, target->record.uncor_status);
+    struct timespec gap = {.tv_sec = target->gap_ms / 1000, .tv_nsec = target->gap_ms % 1000 * 1000000};
     while (clock_nanosleep(CLOCK_MONOTONIC, 0, &gap, &gap) == EINTR) {}
 }
 
@@ -150,7 +153,7 @@ int main(int argc, char **argv) {
     int targets = argc - next;
     struct target *list = calloc(targets, sizeof *list);
     for (int i = 0; i < targets; ++i)
-        list[i] = parse_target(argv[next + i]);
+        list[i] = parse_target(argv[next + i], gap_ms);
 
     uint64_t accepted = 0;
     double start = now();
@@ -160,7 +163,7 @@ int main(int argc, char **argv) {
             if (burst || seconds > 0)
                 inject(fd, target);
             else
-                inject_paced(fd, target, gap_ms);
+                inject_paced(fd, target);
         }
     printf("{\"accepted\": %" PRIu64 ", \"busy\": %" PRIu64 ", \"seconds\": %.3f}\n", accepted, busy, now() - start);
     return 0;

@@ -93,6 +93,16 @@ def test_without_aer_files_read_zero_while_status_latches(boot):
     assert "pcie002" not in wopr.guest.run("ls /sys/bus/pci_express/devices").stdout
 
 
+def test_firmware_that_keeps_aer_leaves_the_ports_unbound(boot, refusing_firmware):
+    wopr = boot(acpi=refusing_firmware)
+    refusals = wopr.guest.run("journalctl --boot --dmesg | grep '_OSC: platform does not support \\[.*AER'").stdout
+    assert len(refusals.splitlines()) == len(board.EXPANDERS) + 1
+    assert "pcie002" not in wopr.guest.run("ls /sys/bus/pci_express/devices").stdout
+    aer.latch(wopr, "PCIE3", "device", "BAD_TLP")
+    assert aer.latched(wopr, "PCIE3", "device") == aer.COR_BITS["BadTLP"]
+    assert not aer.link_counters(wopr)["PCIE3", "device"].correctable
+
+
 def test_programs_run_as_the_owner_and_files_are_copied(wopr):
     guest = wopr.guest
     assert guest.run("id -un", user="owner").stdout == "owner\n"
