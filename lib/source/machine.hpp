@@ -13,6 +13,7 @@ namespace wopr {
 
 struct ScanLimits {
   std::size_t functions = 16384;  // functions beyond these are left out, with a problem that says so
+  std::size_t problems = 1000;    // problems beyond these are only counted, in one more
 };
 
 [[nodiscard]] Machine read_machine(const Root& root, const ScanLimits& limits = {});

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <filesystem>
+#include <utility>
 
 namespace wopr {
 
@@ -16,7 +17,8 @@ class Root {
   [[nodiscard]] std::filesystem::path sys() const { return prefix_ / "sys"; }
   [[nodiscard]] std::filesystem::path proc() const { return prefix_ / "proc"; }
   [[nodiscard]] std::filesystem::path etc() const { return prefix_ / "etc"; }
-  [[nodiscard]] std::filesystem::path pci_devices() const { return sys() / "bus/pci/devices"; }
+  [[nodiscard]] std::filesystem::path pci_bus() const { return sys() / "bus/pci"; }
+  [[nodiscard]] std::filesystem::path pci_devices() const { return pci_bus() / "devices"; }
   [[nodiscard]] bool is_live() const { return prefix_ == "/"; }
 
  private:

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "source/config_space.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+
+#include "core/config_space.hpp"
+
+namespace wopr {
+namespace {
+
+// Offsets and sizes: linux/pci_regs.h.
+constexpr std::size_t header_size = 64;
+constexpr std::size_t standard_size = 256;
+constexpr std::size_t extended_size = 4096;
+constexpr std::uint8_t express_id = 0x10;
+constexpr std::uint16_t aer_id = 0x0001;
+constexpr std::uint16_t serial_number_id = 0x0003;
+
+class Registers {
+ public:
+  explicit Registers(int fd) : fd_(fd) {}
+
+  // Bytes [offset, offset + size) of the file, as many as there are; the buffer grows with zeros to hold them.
+  std::size_t fetch(std::size_t offset, std::size_t size) {
+    if (offset + size > bytes_.size()) bytes_.resize(offset + size);
+    ssize_t got = 0;
+    do {
+      got = ::pread(fd_, bytes_.data() + offset, size, static_cast<off_t>(offset));
+    } while (got < 0 && errno == EINTR);
+    error_ = got < 0 ? errno : 0;
+    return got < 0 ? 0 : static_cast<std::size_t>(got);
+  }
+
+  [[nodiscard]] std::uint32_t word(std::size_t offset, std::size_t size) const {
+    std::uint32_t value = 0;
+    for (std::size_t i = 0; i < size; ++i) value |= std::to_integer<std::uint32_t>(bytes_[offset + i]) << (8 * i);
+    return value;
+  }
+  [[nodiscard]] int error() const { return error_; }
+  [[nodiscard]] std::vector<std::byte> take(std::size_t size, std::byte fill = std::byte{0}) {
+    bytes_.resize(size, fill);
+    return std::move(bytes_);
+  }
+
+ private:
+  int fd_;
+  int error_ = 0;
+  std::vector<std::byte> bytes_;
+};
+
+std::size_t express_size(PortType type, unsigned version) {
+  if (version >= 2) return 0x3c;
+  return type == PortType::endpoint || type == PortType::legacy_endpoint ? 0x14 : 0x24;
+}
+
+// Walks the standard capability list. False when nothing beyond the header may be read.
+bool fetch_standard(Registers& registers, PortType& type) {
+  std::size_t offset = registers.word(0x34, 1) & 0xfcU;
+  for (int hops = 0; offset >= header_size && hops < 48; ++hops) {
+    const bool readable = registers.fetch(offset, 4) == 4;
+    if (!readable) return hops != 0;
+    const std::uint32_t id = registers.word(offset, 1);
+    const std::uint32_t next = registers.word(offset + 1, 1) & 0xfcU;
+    if (id == express_id) {
+      const std::uint32_t flags = registers.word(offset + 2, 2);
+      type = static_cast<PortType>((flags >> 4) & 0xfU);
+      registers.fetch(offset, std::min(express_size(type, flags & 0xfU), standard_size - offset));
+    }
+    offset = next;
+  }
+  return true;
+}
+
+// Walks the extended capability list. False when there is none.
+bool fetch_extended(Registers& registers, PortType type) {
+  std::size_t offset = standard_size;
+  for (int hops = 0; hops < 480; ++hops) {
+    if (registers.fetch(offset, 4) < 4) return hops != 0;
+    const std::uint32_t entry = registers.word(offset, 4);
+    if (entry == 0 || entry == 0xffffffffU) return true;
+    const auto id = static_cast<std::uint16_t>(entry & 0xffffU);
+    const bool has_root_registers = type == PortType::root_port || type == PortType::root_complex_event_collector;
+    std::size_t size = 4;
+    if (id == aer_id) size = has_root_registers ? 0x38 : 0x2c;
+    if (id == serial_number_id) size = 12;
+    if (size > 4) registers.fetch(offset, std::min(size, extended_size - offset));
+    offset = (entry >> 20) & 0xffcU;
+    if (offset < standard_size) return true;
+  }
+  return true;
+}
+
+}  // namespace
+
+Outcome<std::vector<std::byte>> read_config_space(const Directory& function, ConfigDepth depth) {
+  const UniqueFd fd(::openat(function.fd(), "config", O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd) return fail_errno(errno, function.path_of("config"));
+  Registers registers(fd.get());
+  const std::size_t header = registers.fetch(0, header_size);
+  if (registers.error() != 0) return fail_errno(registers.error(), function.path_of("config"));
+  if (header < header_size || depth == ConfigDepth::header) return registers.take(header);
+  if (registers.word(0, 2) == 0xffffU) {  // fell off the bus: all ones everywhere
+    const bool readable = registers.fetch(header_size, 4) == 4;
+    return registers.take(readable ? standard_size : header_size, std::byte{0xff});
+  }
+  PortType type = PortType::conventional;
+  if (!fetch_standard(registers, type)) return registers.take(header_size);
+  if (!fetch_extended(registers, type)) return registers.take(standard_size);
+  return registers.take(extended_size);
+}
+
+}  // namespace wopr

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// libpci behind values; the only file that includes it. Identities of functions by address, and names from pci.ids.
+// libpci's error callback must not return and by default exits the process, for instance when a device is unplugged
+// between its directory entry and its `vendor` file (lib/sysfs.c: sysfs_get_value, mandatory). Here it throws an
+// exception that never leaves pci.cpp, so a function that vanishes costs itself and nothing else. The bus is
+// never scanned by libpci (pci_scan_bus dies of one odd entry and leaks when it throws), and no flag is asked for
+// that makes it read configuration space, which would wake sleepers. One thread at a time per object.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/bdf.hpp"
+#include "core/result.hpp"
+#include "source/root.hpp"
+
+struct pci_access;
+
+namespace wopr {
+
+struct PciAccessDeleter {
+  void operator()(pci_access* access) const noexcept;
+};
+using PciAccessPtr = std::unique_ptr<pci_access, PciAccessDeleter>;
+
+struct PciIdentity {
+  std::uint16_t vendor = 0;
+  std::uint16_t device = 0;
+  std::uint16_t class_code = 0;  // base class and subclass
+
+  friend bool operator==(const PciIdentity&, const PciIdentity&) = default;
+};
+
+class PciBus {
+ public:
+  [[nodiscard]] static Result<PciBus> open(const Root& root);
+
+  // Vendor, device and class as the kernel states them in sysfs. A field that could not be read is 0 with a problem.
+  [[nodiscard]] Partial<PciIdentity> identify(const Bdf& bdf);
+
+ private:
+  explicit PciBus(PciAccessPtr access) : access_(std::move(access)) {}
+
+  PciAccessPtr access_;
+};
+
+// Human names from the host's pci.ids, which is read at the first look-up (about 10 ms) and kept.
+class PciNames {
+ public:
+  // "NVIDIA GeForce RTX 4090"; "NVIDIA 10de:2684" or "10de:2684" when pci.ids does not know better.
+  [[nodiscard]] std::string name(std::uint16_t vendor, std::uint16_t device);
+
+ private:
+  [[nodiscard]] std::string look_up(std::uint16_t vendor, std::uint16_t device);
+
+  PciAccessPtr access_;
+  bool failed_ = false;
+  std::map<std::pair<std::uint16_t, std::uint16_t>, std::string> known_;
+};
+
+// Pure: "NVIDIA Corporation" -> "NVIDIA", "Advanced Micro Devices, Inc. [AMD/ATI]" -> "AMD".
+[[nodiscard]] std::string short_vendor(std::string_view vendor);
+// Pure: "AD102 [GeForce RTX 4090]" -> "GeForce RTX 4090".
+[[nodiscard]] std::string short_device(std::string_view device);
+
+}  // namespace wopr
