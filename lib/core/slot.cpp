@@ -191,7 +191,7 @@ std::vector<SlotName> name_slots(const Topology& topology, const SlotSources& so
   // From the root outwards, whatever the addresses' order, so that the link above has its name first.
   std::vector<std::size_t> order(topology.links.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::ranges::stable_sort(order, {}, [&](std::size_t index) { return topology.links[index].hop; });
+  std::ranges::sort(order, {}, [&](std::size_t index) { return topology.links[index].hop; });
   for (const std::size_t index : order) {
     const Link& link = topology.links[index];
     const SlotName* above = link.upstream ? &names[*link.upstream] : nullptr;
