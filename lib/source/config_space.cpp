@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <utility>
 
 #include "core/config_space.hpp"
 
@@ -107,6 +109,8 @@ Outcome<std::vector<std::byte>> read_config_space(const Directory& function, Con
     const bool readable = registers.fetch(header_size, 4) == 4;
     return registers.take(readable ? standard_size : header_size, std::byte{0xff});
   }
+  constexpr std::uint32_t has_capabilities = 0x10;  // status register, bit 4
+  if ((registers.word(0x06, 2) & has_capabilities) == 0) return registers.take(header_size);
   PortType type = PortType::conventional;
   if (!fetch_standard(registers, type)) return registers.take(header_size);
   if (!fetch_extended(registers, type)) return registers.take(standard_size);

@@ -1,57 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// A directory of its own for a test, gone when the test ends, to be filled with files, symbolic links and whole PCI
-// functions as sysfs shows them. Paths are relative to it.
+// A temporary directory to be filled with files, symbolic links and whole PCI functions as sysfs shows them. Paths are
+// relative to it.
 #pragma once
 
-#include <gtest/gtest.h>
-#include <stdlib.h>
-#include <unistd.h>
+#include <sys/fsuid.h>
+#include <sys/types.h>
 
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "source/root.hpp"
+#include "support/temporary_directory.hpp"
 
 namespace wopr::test {
 
 class TempTree {
  public:
-  TempTree() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "wopr-test-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) throw std::filesystem::filesystem_error("mkdtemp", {});
-    path_ = pattern;
-  }
-  ~TempTree() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TempTree(const TempTree&) = delete;
-  TempTree& operator=(const TempTree&) = delete;
+  [[nodiscard]] const std::filesystem::path& path() const { return directory_.path(); }
+  [[nodiscard]] std::filesystem::path operator/(std::string_view name) const { return path() / name; }
+  [[nodiscard]] Root root() const { return Root(path()); }
 
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-  [[nodiscard]] std::filesystem::path operator/(std::string_view name) const { return path_ / name; }
-  [[nodiscard]] Root root() const { return Root(path_); }
-
-  void write(const std::string& name, std::string_view content) const {
-    const auto file = path_ / name;
-    std::filesystem::create_directories(file.parent_path());
-    std::ofstream stream(file, std::ios::binary | std::ios::trunc);
-    stream.write(content.data(), static_cast<std::streamsize>(content.size()));
-    stream.close();
-    if (!stream) throw std::filesystem::filesystem_error("cannot write", file, {});
-  }
+  void write(const std::string& name, std::string_view content) const { directory_.write(name, content); }
   void link(const std::string& name, const std::string& target) const {
-    const auto file = path_ / name;
+    const auto file = path() / name;
     std::filesystem::create_directories(file.parent_path());
     std::filesystem::remove(file);
     std::filesystem::create_symlink(target, file);
   }
-  void mkdir(const std::string& name) const { std::filesystem::create_directories(path_ / name); }
-  void remove(const std::string& name) const { std::filesystem::remove_all(path_ / name); }
+  void mkdir(const std::string& name) const { std::filesystem::create_directories(path() / name); }
+  // As the tree's owner and as any other user.
+  void permit(const std::string& name, std::filesystem::perms permissions) const {
+    std::filesystem::permissions(path(), std::filesystem::perms(0755));
+    std::filesystem::permissions(path() / name, permissions);
+  }
+  void remove(const std::string& name) const { std::filesystem::remove_all(path() / name); }
 
   // Where a function's directory lies, with what is above it: "pci0000:c0/0000:c0:01.1/0000:c1:00.0".
   static std::string device(const std::string& chain) { return "sys/devices/" + chain; }
@@ -120,7 +105,19 @@ class TempTree {
   }
 
  private:
-  std::filesystem::path path_;
+  TemporaryDirectory directory_;
+};
+
+// An ordinary user, as far as files are concerned, while it lives; for tests that run as root.
+class AsOrdinaryUser {
+ public:
+  AsOrdinaryUser() : before_(::setfsuid(65534)) {}
+  ~AsOrdinaryUser() { ::setfsuid(static_cast<uid_t>(before_)); }
+  AsOrdinaryUser(const AsOrdinaryUser&) = delete;
+  AsOrdinaryUser& operator=(const AsOrdinaryUser&) = delete;
+
+ private:
+  int before_;
 };
 
 inline std::size_t open_descriptors() {

@@ -210,6 +210,25 @@ TEST_F(CounterReaderTest, a_directory_or_a_loop_in_place_of_a_file_is_a_problem)
   }
 }
 
+TEST_F(CounterReaderTest, a_file_without_permission_is_named_each_round_until_it_may_be_read) {
+  const std::string file = TempTree::device(TempTree::gpu) + "/aer_dev_correctable";
+  tree_.permit(file, std::filesystem::perms(0000));
+  for (int time = 0; time < 2; ++time) {
+    const test::AsOrdinaryUser user;
+    const Round round = reader_->read();
+    ASSERT_EQ(round.problems.size(), 1U) << test::all(round.problems);
+    EXPECT_TRUE(test::mentions(round.problems, "0000:c1:00.0/aer_dev_correctable: Permission denied"));
+    const Sample* sample = find(round, gpu);
+    ASSERT_EQ(sample != nullptr, time == 0);
+    EXPECT_TRUE(sample == nullptr || !sample->files[0]);
+  }
+  tree_.permit(file, std::filesystem::perms(0444));
+  const Round round = reader_->read();
+  EXPECT_TRUE(round.problems.empty());
+  ASSERT_EQ(round.changed.size(), 1U);
+  EXPECT_TRUE(round.changed[0].files[0]);
+}
+
 TEST_F(CounterReaderTest, a_file_that_becomes_unreadable_keeps_its_last_values) {
   tree_.counters(TempTree::gpu, 5);
   ASSERT_EQ(bad_tlp(*find(reader_->read(), gpu)), 5U);

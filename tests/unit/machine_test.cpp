@@ -193,6 +193,18 @@ TEST_F(MachineTest, garbage_in_any_file_names_the_file_and_costs_no_other_functi
   }
 }
 
+TEST_F(MachineTest, a_file_without_permission_is_named) {
+  tree_.write("sys/firmware/dmi/tables/DMI", "root only");
+  for (const std::string& file : {at(TempTree::gpu, "current_link_width"), std::string("sys/firmware/dmi/tables/DMI")})
+    tree_.permit(file, std::filesystem::perms(0000));
+  const test::AsOrdinaryUser user;
+  const Machine machine = read_machine(tree_.root());
+  EXPECT_EQ(machine.problems.size(), 1U) << test::all(machine.problems);  // that SMBIOS needs root is known
+  EXPECT_TRUE(test::mentions(machine.problems, "0000:c1:00.0/current_link_width: Permission denied"));
+  EXPECT_FALSE(machine.smbios_readable);
+  EXPECT_EQ(machine.topology.find(gpu)->link.speed_gts, 16.0);
+}
+
 TEST_F(MachineTest, a_cut_identity_is_not_taken_for_a_smaller_number) {
   tree_.write(at(TempTree::gpu, "vendor"), "0x10\n");
   const Machine machine = read_machine(tree_.root());
