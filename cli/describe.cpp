@@ -14,20 +14,30 @@ namespace {
 constexpr std::array<std::string_view, 9> vendor_endings = {
     " Corporation ", " Corp. ", ", Inc. ", " Inc. ", " Co Ltd ", " Co., Ltd. ", " Ltd. ", " Limited ", " Technologies "};
 
-bool is_receivers(const Count& count, Severity severity) {
-  const auto* type = find_type(severity, count.token);
-  return count.value != 0 && type != nullptr && type->link_layer && type->logged_by == LoggedBy::receiver;
+// RxErr, BadTLP, BadDLLP: what a receiver says of the data it was sent.
+bool received_damage(const EndStatus& end) {
+  const auto& counts = end.counts[static_cast<std::size_t>(Severity::correctable)];
+  if (!counts) return false;
+  return std::any_of(counts->begin(), counts->end(), [](const Count& count) {
+    const auto* type = find_type(Severity::correctable, count.token);
+    return count.value != 0 && type != nullptr && type->signal_integrity && type->logged_by == LoggedBy::receiver;
+  });
 }
 
-bool received(const EndStatus& end) {
-  for (const auto severity : {Severity::correctable, Severity::nonfatal, Severity::fatal}) {
-    const auto& counts = end.counts[static_cast<std::size_t>(severity)];
-    if (!counts) continue;
-    for (const auto& count : *counts) {
-      if (is_receivers(count, severity)) return true;
-    }
+// True when the name alone says which link is meant: a slot's only GPU, or the only card where no GPU is.
+bool has_name_alone(const Status& status, const SlotStatus& slot) {
+  std::size_t links = 0;
+  std::size_t cards = 0;
+  std::size_t gpus = 0;
+  for (const auto& other : status.slots) {
+    if (other.slot.label != slot.slot.label) continue;
+    ++links;
+    cards += other.device ? 1U : 0U;
+    gpus += other.gpu ? 1U : 0U;
   }
-  return false;
+  if (links == 1) return true;
+  if (slot.gpu) return gpus == 1;
+  return slot.device && gpus == 0 && cards == 1;
 }
 
 std::string width_text(std::optional<unsigned> width) { return width ? fmt::format("x{}", *width) : "x?"; }
@@ -52,20 +62,25 @@ std::string short_name(std::string_view name) {
 
 std::string describe_device(const SlotStatus& slot) {
   if (!slot.device) return "empty";
-  const auto name = slot.name.empty() ? to_string(*slot.device) : short_name(slot.name);
+  auto name = slot.name.empty() ? to_string(*slot.device) : short_name(slot.name);
   if (!slot.gpu) return name;
-  if (!slot.gpu->index) return fmt::format("GPU, {}", name);
-  return fmt::format("GPU {}, {}", *slot.gpu->index, name);
-}
-
-bool shares_name(const Status& status, const SlotStatus& slot) {
-  return std::count_if(status.slots.begin(), status.slots.end(),
-                       [&](const SlotStatus& other) { return other.slot.label == slot.slot.label; }) > 1;
+  // Everybody knows who makes them, and lines are short.
+  for (const std::string_view vendor : {"NVIDIA ", "AMD ", "Intel "}) {
+    if (name.starts_with(vendor)) name.erase(0, vendor.size());
+  }
+  if (!slot.gpu->index) return fmt::format("GPU {}", name);
+  return fmt::format("GPU {} {}", *slot.gpu->index, name);
 }
 
 std::string slot_title(const Status& status, const SlotStatus& slot) {
-  if (!shares_name(status, slot)) return slot.slot.label;
+  if (has_name_alone(status, slot)) return slot.slot.label;
+  if (slot.gpu && slot.gpu->index) return fmt::format("{} GPU {}", slot.slot.label, *slot.gpu->index);
   return fmt::format("{} (port {})", slot.slot.label, to_string(slot.port));
+}
+
+std::string slot_label(const Status& status, const SlotStatus& slot) {
+  if (has_name_alone(status, slot)) return slot.slot.label;
+  return fmt::format("{} hop {}", slot.slot.label, slot.hop);
 }
 
 std::string describe_speed(std::optional<double> speed_gts, std::optional<unsigned> width) {
@@ -160,9 +175,21 @@ bool has_bad_link(const SlotStatus& slot) {
          (slot.device && slot.link.state == LinkState::down);
 }
 
+std::string describe_bad_link(const SlotStatus& slot) {
+  const auto& link = slot.link;
+  if (!has_bad_link(slot)) return {};
+  if (link.state == LinkState::narrow && link.width && link.max_width) {
+    return fmt::format("has only {} of {} lanes", *link.width, *link.max_width);
+  }
+  if (link.state == LinkState::slow && link.speed_gts && link.max_speed_gts) {
+    return fmt::format("runs at {:.1f} of {:.1f} GT/s under load", *link.speed_gts, *link.max_speed_gts);
+  }
+  return fmt::format("is {}", to_string(link.state));
+}
+
 Direction received_direction(const SlotStatus& slot) {
-  const bool to_host = received(slot.port_end);
-  const bool to_device = received(slot.device_end);
+  const bool to_host = received_damage(slot.port_end);
+  const bool to_device = received_damage(slot.device_end);
   if (to_host && to_device) return Direction::both;
   if (to_host) return Direction::to_host;
   return to_device ? Direction::to_device : Direction::none;

@@ -18,12 +18,14 @@ namespace wopr {
 // What a person calls the thing: "NVIDIA Corporation AD102 [GeForce RTX 4090]" -> "GeForce RTX 4090".
 [[nodiscard]] std::string short_name(std::string_view name);
 
-// "GPU 2, GeForce RTX 4090", "GPU, GeForce RTX 4090", "Ethernet Controller X550", "empty".
+// "GPU 2 GeForce RTX 4090", "GPU GeForce RTX 4090", "Intel Ethernet Controller X550", "empty".
 [[nodiscard]] std::string describe_device(const SlotStatus& slot);
 
-// The slot's name in a running text. Where several links share it: "PCIE5 (port 0000:05:08.0)".
+// The slot's name in a running text. A slot's only GPU has the name for itself; other links of a slot that has
+// several are told apart: "PCIE5 GPU 3", "PCIE5 (port 0000:05:08.0)".
 [[nodiscard]] std::string slot_title(const Status& status, const SlotStatus& slot);
-[[nodiscard]] bool shares_name(const Status& status, const SlotStatus& slot);
+// The same in a table: "PCIE5", "PCIE5 hop 1".
+[[nodiscard]] std::string slot_label(const Status& status, const SlotStatus& slot);
 
 // "16.0 GT/s x16"; "unknown" when neither is known.
 [[nodiscard]] std::string describe_speed(std::optional<double> speed_gts, std::optional<unsigned> width);
@@ -44,6 +46,9 @@ namespace wopr {
 // Errors, latched bits, or a link that is narrow or slow.
 [[nodiscard]] bool has_errors(const SlotStatus& slot);
 [[nodiscard]] bool has_bad_link(const SlotStatus& slot);
+
+// "has only 8 of 16 lanes"; empty when the link is as it should be.
+[[nodiscard]] std::string describe_bad_link(const SlotStatus& slot);
 
 // The direction the counts of receivers speak of (section 6.2.7: the receiver names the bad direction).
 [[nodiscard]] Direction received_direction(const SlotStatus& slot);

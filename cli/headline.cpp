@@ -13,7 +13,30 @@ namespace {
 
 using Slots = std::vector<const SlotStatus*>;
 
-Unseen& entry_for(std::vector<Unseen>& all, const std::string& reason) {
+// The reason without the addresses of the one end it was given for, so that it can be said once for many.
+std::string general_reason(std::string_view reason) {
+  std::string text;
+  while (!reason.empty()) {
+    const auto end = std::min(reason.find(' '), reason.size());
+    auto word = reason.substr(0, end);
+    reason.remove_prefix(std::min(end + 1, reason.size()));
+    std::string_view tail;
+    if (const auto last = word.find_last_not_of(",.;:)"); last != std::string_view::npos) {
+      tail = word.substr(last + 1);
+      word = word.substr(0, last + 1);
+    }
+    if (!parse_bdf(word)) {
+      text += fmt::format("{}{}{}", text.empty() ? "" : " ", word, tail);
+      continue;
+    }
+    if (text.ends_with(" at")) text.erase(text.size() - 3);
+    text += tail;
+  }
+  return text;
+}
+
+Unseen& entry_for(std::vector<Unseen>& all, const std::string& exact) {
+  const auto reason = general_reason(exact);
   const auto found = std::find_if(all.begin(), all.end(), [&](const Unseen& u) { return u.reason == reason; });
   if (found != all.end()) return *found;
   return all.emplace_back(Unseen{reason, {}, {}, {}});
@@ -68,13 +91,13 @@ void say_unseen(std::vector<Cell>& lines, const Slots& slots) {
 
 void say_errors(std::vector<Cell>& lines, const Status& status, const Slots& slots) {
   Slots counted;
-  std::uint64_t fatal = 0;
-  std::uint64_t nonfatal = 0;
+  std::vector<std::string> uncorrectable;
   for (const auto* slot : slots) {
     if (slot->errors() != 0) counted.push_back(slot);
-    for (const auto* end : {&slot->port_end, &slot->device_end}) {
-      fatal += errors_at(*end, Severity::fatal);
-      nonfatal += errors_at(*end, Severity::nonfatal);
+    for (const auto severity : {Severity::fatal, Severity::nonfatal}) {
+      const auto count = errors_at(slot->port_end, severity) + errors_at(slot->device_end, severity);
+      const auto* word = severity == Severity::fatal ? "FATAL" : "nonfatal";
+      if (count != 0) uncorrectable.push_back(fmt::format("{} {} {}", slot_title(status, *slot), count, word));
     }
   }
   if (counted.empty()) return;
@@ -87,26 +110,18 @@ void say_errors(std::vector<Cell>& lines, const Status& status, const Slots& slo
   } else {
     std::vector<std::string> words;
     for (const auto* slot : counted) words.push_back(fmt::format("{} {}", slot_title(status, *slot), slot->errors()));
-    text = fmt::format("Errors on {} slots since boot: {}.", counted.size(), enumerate(words));
+    text = fmt::format("Errors since boot: {}.", enumerate(words));
   }
-  if (fatal != 0 || nonfatal != 0) {
-    std::vector<std::string> words;
-    if (nonfatal != 0) words.push_back(fmt::format("{} nonfatal", nonfatal));
-    if (fatal != 0) words.push_back(fmt::format("{} FATAL", fatal));
-    text += fmt::format(" Uncorrectable among them: {}.", enumerate(words));
-  }
-  lines.push_back({text, fatal != 0 || nonfatal != 0 ? Ink::bad : Ink::warn});
+  if (!uncorrectable.empty()) text += fmt::format(" Uncorrectable among them: {}.", enumerate(uncorrectable));
+  lines.push_back({text, uncorrectable.empty() ? Ink::warn : Ink::bad});
 }
 
 void say_links(std::vector<Cell>& lines, const Status& status, const Slots& slots) {
   std::vector<std::string> words;
   for (const auto* slot : slots) {
-    if (has_bad_link(*slot)) words.push_back(fmt::format("{} {}", slot_title(status, *slot), describe_link(*slot).text));
+    if (has_bad_link(*slot)) words.push_back(fmt::format("{} {}", slot_title(status, *slot), describe_bad_link(*slot)));
   }
-  if (words.empty()) return;
-  lines.push_back({fmt::format("{} below what both ends can do: {}.", words.size() == 1 ? "Link" : "Links",
-                               enumerate(words)),
-                   Ink::bad});
+  if (!words.empty()) lines.push_back({enumerate(words) + ".", Ink::bad});
 }
 
 void say_lost(std::vector<Cell>& lines, const Status& status, const Slots& slots) {

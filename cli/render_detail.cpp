@@ -53,10 +53,9 @@ std::string render_counts(const EndStatus& end, const Style& style) {
 }
 
 std::string side_title(const SlotStatus& slot, Side side) {
-  const auto address = side == Side::port ? to_string(slot.port)
-                       : slot.device      ? to_string(*slot.device)
-                                          : std::string{"no longer there"};
-  return side == Side::port ? fmt::format("at the port ({})", address) : fmt::format("at the device ({})", address);
+  if (side == Side::port) return fmt::format("at the port, the host's end ({})", to_string(slot.port));
+  if (!slot.device) return "at the device (no longer there)";
+  return fmt::format("at the device ({})", to_string(*slot.device));
 }
 
 std::string render_side(const SlotStatus& slot, Side side, const Style& style) {
@@ -65,8 +64,7 @@ std::string render_side(const SlotStatus& slot, Side side, const Style& style) {
   const auto title = side_title(slot, side);
   std::string text;
   if (errors_at(end).value_or(0) != 0) {
-    const auto* hears = side == Side::port ? "what the host sends and hears" : "what the device sends and hears";
-    text = paragraph("  ", fmt::format("{}: {}", title, hears), style) + render_counts(end, style);
+    text = paragraph("  ", fmt::format("{}:", title), style) + render_counts(end, style);
     if (is_unseen(slot, side)) {
       text += paragraph("    ", fmt::format("more may have happened unseen: {}", end.evidence.reason), style, Ink::unseen);
     }
@@ -86,8 +84,8 @@ std::string render_side(const SlotStatus& slot, Side side, const Style& style) {
 // Which way the damaged packets went: the receiver names the bad direction.
 std::string direction_text(const SlotStatus& slot) {
   switch (slot.direction != Direction::none ? slot.direction : received_direction(slot)) {
-    case Direction::to_host: return "to the host: the port is the receiver that found them damaged";
-    case Direction::to_device: return "to the device: the device is the receiver that found them damaged";
+    case Direction::to_host: return "to the host: the port received damaged data";
+    case Direction::to_device: return "to the device: the device received damaged data";
     case Direction::both: return "both: each end received damaged data";
     case Direction::none: break;
   }
@@ -102,11 +100,11 @@ std::string when_text(const Status& status, const SlotStatus& slot) {
   const auto total = slot.errors();
   if (total == 0) return {};
   if (before >= total) {
-    return "since boot, all of them before this program looked; no exposure time known, so no rate";
+    return "since boot, before this program looked; no exposure time known";
   }
   const auto since = clock_time(status.since);
-  if (before == 0) return fmt::format("since boot, all of them seen to happen after {}", since);
-  return fmt::format("since boot; {} seen to happen after {}, {} older (no exposure time known)", total - before, since,
+  if (before == 0) return fmt::format("since boot, all of them seen after {}", since);
+  return fmt::format("since boot; {} seen after {}, {} older (no exposure time known)", total - before, since,
                      before);
 }
 
@@ -133,7 +131,7 @@ std::string messages_text(const SlotStatus& slot) {
   say(slot.root_port_messages->nonfatal, "nonfatal");
   say(slot.root_port_messages->fatal, "fatal");
   if (words.empty()) return {};
-  return fmt::format("{} (a count of interrupts, beside the above and not added to it)", enumerate(words));
+  return fmt::format("{} messages heard (interrupts; not added to the above)", enumerate(words));
 }
 
 }  // namespace
@@ -145,14 +143,14 @@ const Added* added_at(const Watch* watch, const SlotStatus& slot) {
 }
 
 std::string render_detail(const Status& status, const SlotStatus& slot, const Watch* watch, const Style& style) {
-  auto title = fmt::format("{}: {}", slot_title(status, slot), describe_device(slot));
-  if (slot.gpu && !slot.gpu->uuid.empty()) title += fmt::format(" ({})", slot.gpu->uuid);
+  const auto title = fmt::format("{}: {}", slot_title(status, slot), describe_device(slot));
   std::string text = style.paint(printable(title, style.utf8), Ink::strong) + "\n";
   text += render_side(slot, Side::port, style);
   text += render_side(slot, Side::device, style);
   const auto field = [&](std::string_view name, const std::string& value, Ink ink = Ink::plain) {
     if (!value.empty()) text += paragraph(fmt::format("  {:<12} ", name), value, style, ink);
   };
+  if (slot.gpu) field("UUID", slot.gpu->uuid);
   field("direction", direction_text(slot));
   field("when", when_text(status, slot));
   if (const auto* added = added_at(watch, slot); added != nullptr && added->total() != 0) {

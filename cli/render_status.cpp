@@ -26,23 +26,17 @@ bool is_shown(const Status& status, const SlotStatus& slot, const StatusView& vi
   return slot.gpu.has_value() || has_errors(slot) || has_bad_link(slot);
 }
 
-// The name as the table shows it: a link behind a switch that shares its slot's name says how deep it lies.
-std::string table_name(const Status& status, const SlotStatus& slot) {
-  if (slot.hop == 0 || !shares_name(status, slot)) return slot.slot.label;
-  return fmt::format("{} hop {}", slot.slot.label, slot.hop);
-}
-
+// "2 GeForce RTX 4090": the column's title says GPU.
 std::string table_device(const SlotStatus& slot) {
   if (!slot.device) return "-";
-  const auto name = slot.name.empty() ? to_string(*slot.device) : short_name(slot.name);
-  if (slot.gpu && slot.gpu->index) return fmt::format("{} {}", *slot.gpu->index, name);
-  return name;
+  const auto name = describe_device(slot);
+  return slot.gpu ? name.substr(std::string_view{"GPU "}.size()) : name;
 }
 
 std::string render_table(const Status& status, const Slots& slots, const StatusView& view, const Style& style) {
   const bool other_devices = std::any_of(slots.begin(), slots.end(), [](const auto* s) { return !s->gpu; });
-  std::vector<Column> columns = {{"SLOT", false, 5, 0},
-                                 {other_devices ? "DEVICE" : "GPU", false, 12, 0},
+  std::vector<Column> columns = {{"SLOT", false, 8, 0},
+                                 {other_devices ? "GPU OR DEVICE" : "GPU", false, 14, 0},
                                  {"LINK", false, 0, 0},
                                  {"MAX", false, 0, 2},
                                  {"AT PORT", true, 0, 0},
@@ -55,7 +49,7 @@ std::string render_table(const Status& status, const Slots& slots, const StatusV
   if (view.watch == nullptr) columns.erase(columns.begin() + added_column);
   Table table{columns};
   for (const auto* slot : slots) {
-    std::vector<Cell> row = {{table_name(status, *slot), has_errors(*slot) ? Ink::strong : Ink::plain},
+    std::vector<Cell> row = {{slot_label(status, *slot), has_errors(*slot) ? Ink::strong : Ink::plain},
                              {table_device(*slot), slot->device ? Ink::plain : Ink::faint},
                              describe_link(*slot),
                              {describe_speed(slot->link.max_speed_gts, slot->link.max_width), Ink::faint},

@@ -54,10 +54,10 @@ std::string Style::paint(std::string_view text, Ink ink) const {
 
 Style choose_style(const StyleFacts& facts) {
   Style style;
-  style.terminal = facts.terminal;
   const bool no_color = facts.no_color && !facts.no_color->empty();
   const bool dumb = !facts.term || facts.term->empty() || *facts.term == "dumb";
-  style.colour = facts.terminal && !no_color && !dumb;
+  style.terminal = facts.terminal && !dumb;
+  style.colour = style.terminal && !no_color;
   style.utf8 = facts.codeset == "UTF-8" || facts.codeset == "utf8" || facts.codeset == "UTF8";
   const auto stated = parse_size(facts.columns);
   const auto width = stated && *stated > 0 ? *stated : facts.terminal_width.value_or(narrowest);

@@ -17,7 +17,7 @@ enum class Ink : unsigned char { plain, strong, faint, good, warn, bad, unseen }
 struct Style {
   bool colour = false;
   bool utf8 = false;
-  bool terminal = false;
+  bool terminal = false;  // and one that understands cursor movement
   std::size_t width = 80;
   std::size_t height = 24;  // means something only on a terminal
 

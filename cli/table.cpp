@@ -183,10 +183,15 @@ std::vector<std::size_t> Table::layout(const Style& style) const {
     if (!leaves) break;
     widths[*leaves] = hidden;
   }
-  for (std::size_t i = 0; i < columns_.size() && excess() > 0; ++i) {
-    const auto least = columns_[i].least;
-    if (widths[i] == hidden || least == 0 || widths[i] <= least) continue;
-    widths[i] -= std::min(excess(), widths[i] - least);
+  while (excess() > 0) {
+    std::optional<std::size_t> widest;
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      const auto least = columns_[i].least;
+      if (widths[i] == hidden || least == 0 || widths[i] <= least) continue;
+      if (!widest || widths[i] > widths[*widest]) widest = i;
+    }
+    if (!widest) break;
+    --widths[*widest];
   }
   return widths;
 }

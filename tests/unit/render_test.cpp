@@ -58,8 +58,8 @@ TEST(Render, ErrorsNameSlotSideDirectionAndMeaning) {
   EXPECT_TRUE(has(first_line(text), "3 GPU slots. Errors on PCIE3: 12 since boot, all at the port")) << text;
   EXPECT_TRUE(has(text, "to the host")) << text;
   EXPECT_TRUE(has(text, "7  BadTLP   a data packet arrived damaged")) << text;
-  EXPECT_TRUE(has(text, "no exposure\n               time known, so no rate")) << text;
-  EXPECT_TRUE(has(text, "9 correctable (a count of interrupts")) << text;
+  EXPECT_TRUE(has(text, "no exposure time known")) << text;
+  EXPECT_TRUE(has(text, "9 correctable messages heard (interrupts")) << text;
   EXPECT_FALSE(has(text, "Rollover")) << "tokens that never counted are not listed\n" << text;
 }
 
@@ -102,16 +102,19 @@ TEST(Render, NarrowLinksAreLoudAndIdleOnesAreNot) {
   auto status = three_gpus();
   slot_named(status, "PCIE7").link = {2.5, 8, 16.0, 16, LinkState::narrow};
   const auto text = render_status(status, {}, {});
-  EXPECT_TRUE(has(text, "Link below what both ends can do: PCIE7 x8 of x16 NARROW.")) << text;
-  EXPECT_FALSE(has(text, "Links below")) << text;
+  EXPECT_TRUE(has(text, "PCIE7 has only 8 of 16 lanes.")) << text;
+  EXPECT_TRUE(has(text, "x8 of x16 NARROW")) << text;
+  EXPECT_FALSE(has(text, "PCIE5 has")) << text;
 }
 
 TEST(Render, UncorrectableErrorsShout) {
   auto status = three_gpus();
   slot_named(status, "PCIE5").device_end.counts[2] = Counts{{"DLP", 1}};
   slot_named(status, "PCIE5").device_end.counts[1] = Counts{{"CmpltTO", 2}};
-  const auto text = render_status(status, {}, {});
-  EXPECT_TRUE(has(text, "Uncorrectable among them: 2 nonfatal and 1 FATAL.")) << text;
+  Style style;
+  style.width = 200;
+  const auto text = render_status(status, {}, style);
+  EXPECT_TRUE(has(text, "Uncorrectable among them: PCIE5 1 FATAL and PCIE5 2 nonfatal.")) << text;
   EXPECT_TRUE(has(text, "DLP (fatal)")) << text;
 }
 
@@ -122,7 +125,7 @@ TEST(Render, LinksThatShareASlotAreTold) {
   status.slots[1].device_end = native_end({{"RxErr", 3}});
   const auto text = render_status(status, {}, {});
   EXPECT_TRUE(has(first_line(text), "3 GPUs in 2 slots.")) << text;
-  EXPECT_TRUE(has(text, "Errors on PCIE5 (port 0000:80:01.1): 3")) << text;
+  EXPECT_TRUE(has(text, "Errors on PCIE5 GPU 1: 3")) << text;
   EXPECT_TRUE(has(text, "PCIE5 hop 2")) << text;
 }
 
@@ -133,6 +136,7 @@ TEST(Render, NothingIsWiderThanTheTerminal) {
                       "/sys/bus/pci/devices/0000:c1:00.0/aer_dev_correctable:3", "look at it"}};
   slot_named(status, "PCIE5").name = "A very long name of a card that somebody at a vendor found convincing";
   slot_named(status, "PCIE5").slot.label = "0000:00:01.1";
+  slot_named(status, "PCIE3").gpu->uuid = "GPU-ba0214d4-2229-457f-8e8f-e0221b16456e";
   slot_named(status, "PCIE7").device_end = blind_end("a reason that is long enough to be wrapped on any terminal");
   for (const std::size_t width : {80U, 120U}) {
     Style style;

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <CLI/CLI.hpp>
+#include <clocale>
+#include <csignal>
+#include <exception>
+
+#include "commands.hpp"
+#include "output.hpp"
+
+namespace {
+
+void add_common(CLI::App& app, wopr::CommonOptions& options) {
+  app.add_option("--sysroot", options.sysroot, "Read the machine captured below DIR instead of this one")
+      ->type_name("DIR")
+      ->check(CLI::ExistingDirectory);
+  app.add_option("--config", options.config, "Configuration directory (default: SYSROOT/etc/wopr-aer)")
+      ->type_name("DIR")
+      ->check(CLI::ExistingDirectory);
+  app.add_option("--data-dir", options.data, "Where the shipped board tables are (also: WOPR_AER_DATADIR)")
+      ->type_name("DIR")
+      ->check(CLI::ExistingDirectory);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // Only characters: numbers and messages stay as they are in every locale.
+  std::setlocale(LC_CTYPE, "");
+  std::signal(SIGPIPE, SIG_IGN);
+  try {
+    CLI::App app{"Which PCIe slot has errors, which end saw them, and how much of it this machine lets you see."};
+    app.name("wopr-aer");
+    wopr::CommonOptions options;
+    wopr::Command chosen;
+    app.require_subcommand(1);
+    app.fallthrough();
+    add_common(app, options);
+    wopr::add_status(app, chosen);
+    wopr::add_topology(app, chosen);
+    wopr::add_name(app, chosen);
+    wopr::add_version(app, chosen);
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      return app.exit(error) == 0 ? wopr::exit_fine : wopr::exit_usage;
+    }
+    return chosen(options);
+  } catch (const std::exception& failure) {
+    wopr::complain({failure.what(), {}, {}});
+    return wopr::exit_failed;
+  }
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "commands.hpp"
+#include "json.hpp"
+#include "output.hpp"
+#include "render_status.hpp"
+#include "select.hpp"
+#include "watching.hpp"
+
+namespace wopr {
+namespace {
+
+constexpr double shortest_interval = 0.1;
+constexpr double longest_interval = 86400;
+
+struct StatusOptions {
+  bool json = false;
+  bool all = false;
+  bool watch = false;
+  double interval = 0;  // seconds; 0: as configured
+  std::uint64_t count = 0;  // 0: until told to stop
+  std::vector<std::string> slots;
+};
+
+int show_once(const EmbeddedMonitor& monitor, const std::set<Bdf>& ports, const StatusOptions& options) {
+  const auto status = restrict_to(monitor.status(), ports);
+  if (options.json) return print(dump(to_json(status), true));
+  StatusView view;
+  view.all = options.all;
+  view.chosen = !ports.empty();
+  return print(render_status(status, view, detect_style(STDOUT_FILENO)));
+}
+
+int run_status(const CommonOptions& common, const StatusOptions& options) {
+  auto monitor = EmbeddedMonitor::start(common.places());
+  if (!monitor) {
+    complain(monitor.error());
+    return exit_failed;
+  }
+  const auto ports = select_ports(monitor->status(), options.slots);
+  if (!ports) {
+    complain(ports.error());
+    return exit_usage;
+  }
+  if (!options.watch) return show_once(*monitor, *ports, options);
+  WatchOptions watch;
+  watch.json = options.json;
+  watch.all = options.all;
+  watch.count = options.count;
+  watch.interval = monitor->config().sample_interval;
+  if (options.interval != 0) {
+    watch.interval = std::chrono::milliseconds{static_cast<std::int64_t>(options.interval * 1000)};
+  }
+  watch.ports = *ports;
+  return run_watch(*monitor, watch);
+}
+
+}  // namespace
+
+void add_status(CLI::App& app, Command& chosen) {
+  auto* command = app.add_subcommand("status", "Show slots, links and errors since boot");
+  auto options = std::make_shared<StatusOptions>();
+  command->add_flag("--json", options->json, "Print JSON (every link; with --watch one line per refresh)");
+  command->add_flag("--all", options->all, "Show every link, empty slots too");
+  auto* watch = command->add_flag("--watch", options->watch, "Refresh until interrupted; show what is added");
+  command->add_option("--interval", options->interval, "Time between refreshes (default: sample_interval)")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(shortest_interval, longest_interval))
+      ->needs(watch);
+  command->add_option("--count", options->count, "Stop after N refreshes")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber)
+      ->needs(watch);
+  command->add_option("SLOT", options->slots, "Only these: a slot's name or a PCI address")->type_name("");
+  command->callback([&chosen, options] {
+    chosen = [options](const CommonOptions& common) { return run_status(common, *options); };
+  });
+}
+
+}  // namespace wopr
