@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "bus/objects.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+
+#include "bus/names.hpp"
+#include "bus/wire.hpp"
+
+namespace wopr::bus {
+namespace {
+
+// sd-bus.h asks for entries on the heap to be cleared first: the initialisers set only a part of their union.
+void push(std::vector<sd_bus_vtable>& table, const sd_bus_vtable& entry) {
+  std::memcpy(&table.emplace_back(), &entry, sizeof entry);
+}
+
+void push_start(std::vector<sd_bus_vtable>& table) {
+  const sd_bus_vtable entry = SD_BUS_VTABLE_START(0);
+  push(table, entry);
+}
+
+void push_end(std::vector<sd_bus_vtable>& table) {
+  const sd_bus_vtable entry = SD_BUS_VTABLE_END;
+  push(table, entry);
+}
+
+template <class Subject>
+void push_properties(std::vector<sd_bus_vtable>& table, std::span<const Property<Subject>> properties,
+                     sd_bus_property_get_t get) {
+  for (const auto& property : properties) {
+    const sd_bus_vtable entry =
+        SD_BUS_PROPERTY(property.name, property.signature, get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE);
+    push(table, entry);
+  }
+}
+
+template <class Subject>
+int append_named(std::span<const Property<Subject>> properties, const char* name, sd_bus_message* reply,
+                 const Subject& subject) {
+  for (const auto& property : properties) {
+    if (std::strcmp(property.name, name) == 0) return property.append(reply, subject);
+  }
+  return -ENOENT;
+}
+
+int link_property(sd_bus*, const char*, const char*, const char* property, sd_bus_message* reply, void* link,
+                  sd_bus_error*) {
+  return append_named(link_properties(), property, reply, *static_cast<const SlotStatus*>(link));
+}
+
+std::vector<sd_bus_vtable> link_vtable() {
+  std::vector<sd_bus_vtable> table;
+  push_start(table);
+  push_properties(table, link_properties(), link_property);
+  push_end(table);
+  return table;
+}
+
+}  // namespace
+
+Objects::Objects(sd_event* event, std::string version)
+    : event_(event), version_(std::move(version)), manager_vtable_(manager_vtable()), link_vtable_(link_vtable()) {}
+
+std::vector<sd_bus_vtable> Objects::manager_vtable() {
+  std::vector<sd_bus_vtable> table;
+  push_start(table);
+  const sd_bus_vtable version = SD_BUS_PROPERTY("Version", "s", version_property, 0, SD_BUS_VTABLE_PROPERTY_CONST);
+  push(table, version);
+  // Time passes without a signal.
+  const sd_bus_vtable now = SD_BUS_PROPERTY("Now", "t", now_property, 0, 0);
+  push(table, now);
+  push_properties(table, manager_properties(), manager_property);
+  const sd_bus_vtable list =
+      SD_BUS_METHOD_WITH_NAMES("ListLinks", "uu", SD_BUS_PARAM(offset) SD_BUS_PARAM(count), "ua(oa{sv})",
+                               SD_BUS_PARAM(total) SD_BUS_PARAM(links), list_links, SD_BUS_VTABLE_UNPRIVILEGED);
+  push(table, list);
+  const sd_bus_vtable counted =
+      SD_BUS_SIGNAL_WITH_NAMES("ErrorsCounted", "osssa{st}t",
+                               SD_BUS_PARAM(link) SD_BUS_PARAM(slot) SD_BUS_PARAM(side) SD_BUS_PARAM(severity)
+                                   SD_BUS_PARAM(added) SD_BUS_PARAM(total),
+                               0);
+  push(table, counted);
+  const sd_bus_vtable added =
+      SD_BUS_SIGNAL_WITH_NAMES("LinkAdded", "os", SD_BUS_PARAM(link) SD_BUS_PARAM(slot), 0);
+  push(table, added);
+  const sd_bus_vtable removed =
+      SD_BUS_SIGNAL_WITH_NAMES("LinkRemoved", "os", SD_BUS_PARAM(link) SD_BUS_PARAM(slot), 0);
+  push(table, removed);
+  push_end(table);
+  return table;
+}
+
+int Objects::attach(sd_bus* bus, std::vector<Handle<sd_bus_slot>>& slots) {
+  const auto next = [&] { return into(slots.emplace_back()); };
+  int r = sd_bus_add_object_manager(bus, next(), root_path);
+  if (r >= 0) r = sd_bus_add_object_vtable(bus, next(), root_path, manager_interface, manager_vtable_.data(), this);
+  if (r >= 0) {
+    r = sd_bus_add_fallback_vtable(bus, next(), link_prefix, link_interface, link_vtable_.data(), find_link, this);
+  }
+  if (r >= 0) r = sd_bus_add_node_enumerator(bus, next(), link_prefix, enumerate_links, this);
+  return r;
+}
+
+void Objects::show(Status status) { status_ = std::move(status); }
+
+std::span<const SlotStatus> Objects::links() const {
+  return std::span{status_.slots}.first(std::min(status_.slots.size(), max_objects));
+}
+
+const SlotStatus* Objects::find(const Bdf& port) const {
+  const auto all = links();
+  const auto found = std::ranges::lower_bound(all, port, {}, &SlotStatus::port);
+  return found != all.end() && found->port == port ? &*found : nullptr;
+}
+
+int Objects::find_link(sd_bus*, const char* path, const char*, void* self, void** found, sd_bus_error*) {
+  const auto& objects = *static_cast<const Objects*>(self);
+  const auto port = port_of_path(path);
+  if (!port) return 0;
+  const auto* link = objects.find(*port);
+  if (link == nullptr && objects.leaving_ != nullptr && objects.leaving_->port == *port) link = objects.leaving_;
+  // sd-bus hands it to link_property() only, which does not write.
+  *found = const_cast<SlotStatus*>(link);  // NOLINT(cppcoreguidelines-pro-type-const-cast)
+  return link != nullptr ? 1 : 0;
+}
+
+int Objects::enumerate_links(sd_bus*, const char*, void* self, char*** nodes, sd_bus_error*) {
+  const auto links = static_cast<const Objects*>(self)->links();
+  // sd-bus frees the list and its strings with free().
+  auto** list = static_cast<char**>(std::calloc(links.size() + 1, sizeof(char*)));
+  if (list == nullptr) return -ENOMEM;
+  for (std::size_t i = 0; i < links.size(); ++i) {
+    list[i] = strdup(link_path(links[i].port).c_str());
+    if (list[i] != nullptr) continue;
+    while (i > 0) std::free(list[--i]);
+    std::free(list);
+    return -ENOMEM;
+  }
+  *nodes = list;
+  return 0;
+}
+
+int Objects::list_links(sd_bus_message* call, void* self, sd_bus_error*) {
+  const auto& slots = static_cast<const Objects*>(self)->status_.slots;
+  std::uint32_t offset = 0;
+  std::uint32_t count = 0;
+  if (const int r = sd_bus_message_read(call, "uu", &offset, &count); r < 0) return r;
+  const auto first = std::min<std::size_t>(offset, slots.size());
+  const auto length = std::min({slots.size() - first, static_cast<std::size_t>(count), std::size_t{max_page}});
+  Handle<sd_bus_message> reply;
+  if (const int r = sd_bus_message_new_method_return(call, into(reply)); r < 0) return r;
+  const auto page = std::span{slots}.subspan(first, length);
+  if (const int r = append_page(reply.get(), static_cast<std::uint32_t>(slots.size()), page); r < 0) return r;
+  return sd_bus_send(nullptr, reply.get(), nullptr);
+}
+
+int Objects::version_property(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply, void* self,
+                              sd_bus_error*) {
+  return sd_bus_message_append(reply, "s", static_cast<const Objects*>(self)->version_.c_str());
+}
+
+int Objects::now_property(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply, void* self,
+                          sd_bus_error*) {
+  std::uint64_t now = 0;
+  if (const int r = sd_event_now(static_cast<const Objects*>(self)->event_, CLOCK_REALTIME, &now); r < 0) return r;
+  return sd_bus_message_append(reply, "t", now);
+}
+
+int Objects::manager_property(sd_bus*, const char*, const char*, const char* property, sd_bus_message* reply,
+                              void* self, sd_bus_error*) {
+  return append_named(manager_properties(), property, reply, static_cast<const Objects*>(self)->status_);
+}
+
+}  // namespace wopr::bus

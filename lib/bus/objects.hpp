@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The objects of org.wopr.Aer1 as sd-bus serves them: the root with Manager and ObjectManager, and one object per
+// link. They show the values held here and change nothing. One thread; neither moved nor copied, since the bus keeps
+// pointers to it.
+#pragma once
+
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bus/handles.hpp"
+#include "core/status.hpp"
+
+namespace wopr::bus {
+
+// Links beyond this many have no object, so that GetManagedObjects stays bounded; ListLinks has them all.
+inline constexpr std::size_t max_objects = 1024;
+
+class Objects {
+ public:
+  // `event` gives the time and must outlive this.
+  Objects(sd_event* event, std::string version);
+  Objects(const Objects&) = delete;
+  Objects& operator=(const Objects&) = delete;
+
+  // Serves the objects on `bus` until `slots` are released. Returns a negative errno on failure.
+  [[nodiscard]] int attach(sd_bus* bus, std::vector<Handle<sd_bus_slot>>& slots);
+
+  // REQUIRES: slots in the port's BDF order.
+  void show(Status status);
+  [[nodiscard]] const Status& status() const { return status_; }
+  // The links that have an object.
+  [[nodiscard]] std::span<const SlotStatus> links() const;
+  [[nodiscard]] const SlotStatus* find(const Bdf& port) const;
+
+  // While set, this link is served although it has gone: InterfacesRemoved needs to know what it was.
+  void set_leaving(const SlotStatus* link) { leaving_ = link; }
+
+ private:
+  static int find_link(sd_bus* bus, const char* path, const char* interface, void* self, void** found,
+                       sd_bus_error* error);
+  static int enumerate_links(sd_bus* bus, const char* prefix, void* self, char*** nodes, sd_bus_error* error);
+  static int list_links(sd_bus_message* call, void* self, sd_bus_error* error);
+  static int version_property(sd_bus* bus, const char* path, const char* interface, const char* property,
+                              sd_bus_message* reply, void* self, sd_bus_error* error);
+  static int now_property(sd_bus* bus, const char* path, const char* interface, const char* property,
+                          sd_bus_message* reply, void* self, sd_bus_error* error);
+  static int manager_property(sd_bus* bus, const char* path, const char* interface, const char* property,
+                              sd_bus_message* reply, void* self, sd_bus_error* error);
+
+  [[nodiscard]] static std::vector<sd_bus_vtable> manager_vtable();
+
+  sd_event* event_;
+  std::string version_;
+  Status status_;
+  const SlotStatus* leaving_ = nullptr;
+  std::vector<sd_bus_vtable> manager_vtable_;
+  std::vector<sd_bus_vtable> link_vtable_;
+};
+
+}  // namespace wopr::bus
