@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The real BusService, published to by a test: commands are lines of JSON on standard input, answers lines of JSON on
+// standard output.
+//
+//   {"publish": STATUS, "errors": [{"port", "slot", "side", "severity", "added", "total", "before_monitoring"}]}
+//     -> {"published": N}
+//   and, whenever the service has something to say, {"trouble": BOOL, "what": TEXT}
+//
+// It ends when its input does.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <systemd/sd-event.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "bus/handles.hpp"
+#include "bus/service.hpp"
+#include "cli/json.hpp"
+
+namespace wopr {
+namespace {
+
+void say(const Json& json) {
+  const auto text = json.dump() + '\n';
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+Severity severity_of(const std::string& word) {
+  for (const auto severity : {Severity::correctable, Severity::nonfatal, Severity::fatal}) {
+    if (to_string(severity) == word) return severity;
+  }
+  throw std::invalid_argument("no severity: " + word);
+}
+
+ErrorsCounted errors_of(const Json& json) {
+  ErrorsCounted errors;
+  errors.port = parse_bdf(json.at("port").get<std::string>()).value();
+  errors.slot = json.at("slot").get<std::string>();
+  errors.side = json.at("side") == "port" ? Side::port : Side::device;
+  errors.severity = severity_of(json.at("severity").get<std::string>());
+  for (const auto& [token, value] : json.at("added").items()) errors.added.push_back({token, value.get<std::uint64_t>()});
+  errors.total = json.at("total").get<std::uint64_t>();
+  errors.before_monitoring = json.value("before_monitoring", false);
+  return errors;
+}
+
+class Host {
+ public:
+  Host(sd_event* event, BusOptions options)
+      : event_(event), service_(event, std::move(options), [](const BusNotice& notice) {
+          say({{"trouble", notice.trouble}, {"what", to_string(notice.error)}});
+        }) {}
+
+  void run() {
+    ::fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK);
+    bus::Handle<sd_event_source> source;
+    if (sd_event_add_io(event_, bus::into(source), STDIN_FILENO, EPOLLIN, on_input, this) < 0) {
+      throw std::runtime_error("standard input cannot be watched");
+    }
+    service_.start();
+    sd_event_loop(event_);
+  }
+
+ private:
+  static int on_input(sd_event_source*, int fd, std::uint32_t, void* self) {
+    auto& host = *static_cast<Host*>(self);
+    char buffer[65536];
+    const auto length = ::read(fd, buffer, sizeof buffer);
+    if (length < 0) return errno == EAGAIN ? 0 : -errno;
+    if (length == 0) return sd_event_exit(host.event_, 0);
+    host.input_.append(buffer, static_cast<std::size_t>(length));
+    for (auto end = host.input_.find('\n'); end != std::string::npos; end = host.input_.find('\n')) {
+      host.obey(Json::parse(host.input_.substr(0, end)));
+      host.input_.erase(0, end + 1);
+    }
+    return 0;
+  }
+
+  void obey(const Json& command) {
+    auto status = status_from_json(command.at("publish"));
+    if (!status) throw std::invalid_argument(to_string(status.error()));
+    std::vector<Effect> effects;
+    for (const auto& errors : command.value("errors", Json::array())) effects.emplace_back(errors_of(errors));
+    service_.publish(std::move(*status), effects);
+    say({{"published", ++published_}});
+  }
+
+  sd_event* event_;
+  BusService service_;
+  std::string input_;
+  std::uint64_t published_ = 0;
+};
+
+}  // namespace
+}  // namespace wopr
+
+int main(int argc, char** argv) {
+  if (argc != 3 || std::string_view{argv[1]} != "--bus") {
+    std::cerr << "usage: wopr_service_host --bus ADDRESS\n";
+    return 2;
+  }
+  wopr::bus::Handle<sd_event> event;
+  if (sd_event_new(wopr::bus::into(event)) < 0) return 1;
+  wopr::Host{event.get(), {argv[2], "1.2.3"}}.run();
+  return 0;
+}
