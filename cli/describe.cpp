@@ -73,14 +73,24 @@ std::string describe_device(const SlotStatus& slot) {
 }
 
 std::string slot_title(const Status& status, const SlotStatus& slot) {
-  if (has_name_alone(status, slot)) return slot.slot.label;
-  if (slot.gpu && slot.gpu->index) return fmt::format("{} GPU {}", slot.slot.label, *slot.gpu->index);
-  return fmt::format("{} (port {})", slot.slot.label, to_string(slot.port));
+  const auto label = brief_label(slot.slot.label);
+  if (has_name_alone(status, slot)) return std::string{label};
+  if (slot.gpu && slot.gpu->index) return fmt::format("{} GPU {}", label, *slot.gpu->index);
+  return fmt::format("{} port {}", label, to_string(slot.port));
 }
 
 std::string slot_label(const Status& status, const SlotStatus& slot) {
-  if (has_name_alone(status, slot)) return slot.slot.label;
-  return fmt::format("{} hop {}", slot.slot.label, slot.hop);
+  const auto label = brief_label(slot.slot.label);
+  if (has_name_alone(status, slot)) return std::string{label};
+  return fmt::format("{} hop {}", label, slot.hop);
+}
+
+std::string_view brief_label(std::string_view label) {
+  for (const std::string_view sort : {" PCI-E", " PCIE", " PCIe", " PCI Express"}) {
+    const auto at = label.find(sort);
+    if (at != std::string_view::npos && at > 0) return label.substr(0, at);
+  }
+  return label;
 }
 
 std::string describe_speed(std::optional<double> speed_gts, std::optional<unsigned> width) {

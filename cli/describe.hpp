@@ -22,10 +22,12 @@ namespace wopr {
 [[nodiscard]] std::string describe_device(const SlotStatus& slot);
 
 // The slot's name in a running text. A slot's only GPU has the name for itself; other links of a slot that has
-// several are told apart: "PCIE5 GPU 3", "PCIE5 (port 0000:05:08.0)".
+// several are told apart: "PCIE5 GPU 3", "PCIE5 port 0000:05:08.0".
 [[nodiscard]] std::string slot_title(const Status& status, const SlotStatus& slot);
 // The same in a table: "PCIE5", "PCIE5 hop 1".
 [[nodiscard]] std::string slot_label(const Status& status, const SlotStatus& slot);
+// Firmware likes to add what sort of slot it is: "CPU1 SLOT3 PCI-E 4.0 X16" -> "CPU1 SLOT3".
+[[nodiscard]] std::string_view brief_label(std::string_view label);
 
 // "16.0 GT/s x16"; "unknown" when neither is known.
 [[nodiscard]] std::string describe_speed(std::optional<double> speed_gts, std::optional<unsigned> width);
@@ -56,6 +58,7 @@ namespace wopr {
 // "PCIE1", "PCIE1 and PCIE2", "PCIE1, PCIE2 and PCIE3"; beyond `most`, "... and 4 more".
 [[nodiscard]] std::string enumerate(const std::vector<std::string>& words, std::size_t most = 8);
 // "1 error", "12 errors".
+// For counts of anything whose plural takes an s.
 [[nodiscard]] std::string plural(std::uint64_t count, std::string_view noun);
 // "22:15:02" in local time.
 [[nodiscard]] std::string clock_time(WallTime time);

@@ -29,7 +29,9 @@ std::string general_reason(std::string_view reason) {
       text += fmt::format("{}{}{}", text.empty() ? "" : " ", word, tail);
       continue;
     }
+    constexpr std::string_view at_root_port = " at root port";
     if (text.ends_with(" at")) text.erase(text.size() - 3);
+    if (text.ends_with(at_root_port)) text.replace(text.size() - at_root_port.size(), std::string::npos, " at its root port");
     text += tail;
   }
   return text;
@@ -97,7 +99,7 @@ void say_errors(std::vector<Cell>& lines, const Status& status, const Slots& slo
     for (const auto severity : {Severity::fatal, Severity::nonfatal}) {
       const auto count = errors_at(slot->port_end, severity) + errors_at(slot->device_end, severity);
       const auto* word = severity == Severity::fatal ? "FATAL" : "nonfatal";
-      if (count != 0) uncorrectable.push_back(fmt::format("{} {} {}", slot_title(status, *slot), count, word));
+      if (count != 0) uncorrectable.push_back(fmt::format("{} ({} {})", slot_title(status, *slot), count, word));
     }
   }
   if (counted.empty()) return;
@@ -109,7 +111,7 @@ void say_errors(std::vector<Cell>& lines, const Status& status, const Slots& slo
     text = fmt::format("Errors on {}: {} since boot, {}.", slot_title(status, slot), slot.errors(), sides_of(slot));
   } else {
     std::vector<std::string> words;
-    for (const auto* slot : counted) words.push_back(fmt::format("{} {}", slot_title(status, *slot), slot->errors()));
+    for (const auto* slot : counted) words.push_back(fmt::format("{} ({})", slot_title(status, *slot), slot->errors()));
     text = fmt::format("Errors since boot: {}.", enumerate(words));
   }
   if (!uncorrectable.empty()) text += fmt::format(" Uncorrectable among them: {}.", enumerate(uncorrectable));
@@ -129,7 +131,7 @@ void say_lost(std::vector<Cell>& lines, const Status& status, const Slots& slots
   std::vector<std::string> lost;
   for (const auto* slot : slots) {
     if (!slot->port_end.latched.empty() || !slot->device_end.latched.empty()) latched.push_back(slot_title(status, *slot));
-    if (slot->unattributed != 0) lost.push_back(fmt::format("{} {}", slot_title(status, *slot), slot->unattributed));
+    if (slot->unattributed != 0) lost.push_back(fmt::format("{} ({})", slot_title(status, *slot), slot->unattributed));
   }
   if (!latched.empty()) {
     lines.push_back({fmt::format("Error bits stand latched on {}: at least one error each, never counted.",

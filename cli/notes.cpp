@@ -4,6 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <sstream>
+
+#include "describe.hpp"
 
 namespace wopr {
 namespace {
@@ -33,11 +36,18 @@ bool firmware_kept_aer(const Machine& machine) {
   });
 }
 
-bool boot_parameter_at_fault(const Machine& machine) {
-  for (const auto* word : {"noaer", "nommconf", "pcie_ports=compat", "nomsi"}) {
-    if (machine.command_line.find(word) != std::string::npos) return true;
+// The words of the kernel's command line that switch AER off.
+std::vector<std::string> disabling_parameters(const Machine& machine) {
+  std::vector<std::string> found;
+  std::istringstream words{machine.command_line};
+  for (std::string word; words >> word;) {
+    const bool pci = word.starts_with("pci=");
+    for (const std::string_view option : {"noaer", "nommconf", "nomsi"}) {
+      if (pci && word.find(option) != std::string::npos) found.push_back(fmt::format("pci={}", option));
+    }
+    if (word == "pcie_ports=compat") found.push_back(word);
   }
-  return false;
+  return found;
 }
 
 }  // namespace
@@ -58,7 +68,9 @@ std::vector<std::string> machine_notes(const Machine& machine, const BoardTable*
   } else if (std::ranges::any_of(status.slots, named_by_address)) {
     notes.push_back("Some GPU slots have no name known to any source; \"wopr-aer name\" helps to give them one.");
   }
-  if (firmware_kept_aer(machine) && !boot_parameter_at_fault(machine)) {
+  if (const auto parameters = disabling_parameters(machine); !parameters.empty()) {
+    notes.push_back(fmt::format("To see errors, take {} off the kernel command line and reboot.", enumerate(parameters)));
+  } else if (firmware_kept_aer(machine)) {
     if (board != nullptr && !board->aer_fix.empty()) {
       notes.push_back(fmt::format("To give AER to Linux on this board: {}", board->aer_fix));
     } else {

@@ -125,13 +125,13 @@ std::string messages_text(const SlotStatus& slot) {
   if (!slot.root_port_messages) return {};
   std::vector<std::string> words;
   const auto say = [&](const std::optional<std::uint64_t>& count, std::string_view severity) {
-    if (count.value_or(0) != 0) words.push_back(fmt::format("{} {}", *count, severity));
+    if (count.value_or(0) != 0) words.push_back(plural(*count, fmt::format("{} message", severity)));
   };
   say(slot.root_port_messages->correctable, "correctable");
   say(slot.root_port_messages->nonfatal, "nonfatal");
   say(slot.root_port_messages->fatal, "fatal");
   if (words.empty()) return {};
-  return fmt::format("{} messages heard (interrupts; not added to the above)", enumerate(words));
+  return fmt::format("{} (interrupts; not added to the above)", enumerate(words));
 }
 
 }  // namespace
@@ -143,8 +143,8 @@ const Added* added_at(const Watch* watch, const SlotStatus& slot) {
 }
 
 std::string render_detail(const Status& status, const SlotStatus& slot, const Watch* watch, const Style& style) {
-  const auto title = fmt::format("{}: {}", slot_title(status, slot), describe_device(slot));
-  std::string text = style.paint(printable(title, style.utf8), Ink::strong) + "\n";
+  std::string text =
+      paragraph("", fmt::format("{}: {}", slot.slot.label, describe_device(slot)), style, Ink::strong);
   text += render_side(slot, Side::port, style);
   text += render_side(slot, Side::device, style);
   const auto field = [&](std::string_view name, const std::string& value, Ink ink = Ink::plain) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "describe.hpp"
@@ -101,15 +102,22 @@ std::string toml_string(std::string_view text) {
 
 // Ready to paste: lines of slots that have a name keep it, the others are comments until they are filled in.
 std::string toml_lines(const Machine& machine, const Status& status, bool utf8) {
-  std::string text = "[slots]\n";
+  std::vector<std::pair<std::string, std::string>> lines;
+  std::size_t widest = 0;
   for (const auto& slot : status.slots) {
     if (!wants_name(machine, status, slot)) continue;
     auto label = named(slot) ? slot.slot.label : std::string{"?"};
     if (const auto found = candidates(machine, slot); !named(slot) && found.size() == 1) {
       label = found.front().substr(0, found.front().rfind(" ("));
     }
-    const auto line = fmt::format("{}{} = {}", named(slot) ? "" : "# ", toml_string(to_string(slot.port)), toml_string(label));
-    text += printable(fmt::format("{:<30}  # {}", line, describe_device(slot)), utf8) + "\n";
+    const auto line =
+        fmt::format("{}{} = {}", named(slot) ? "" : "# ", toml_string(to_string(slot.port)), toml_string(label));
+    lines.emplace_back(printable(line, utf8), printable(describe_device(slot), utf8));
+    widest = std::max(widest, display_width(lines.back().first));
+  }
+  std::string text = "[slots]\n";
+  for (const auto& [line, device] : lines) {
+    text += fmt::format("{}{:{}}  # {}\n", line, "", widest - display_width(line), device);
   }
   return text;
 }

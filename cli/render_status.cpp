@@ -118,7 +118,7 @@ std::string render_top(const Status& status, const Slots& slots, const StatusVie
   for (const auto& slot : status.slots) {
     const auto* added = added_at(view.watch, slot);
     if (added != nullptr && added->total() != 0) {
-      words.push_back(fmt::format("{} +{}", slot_title(status, slot), added->total()));
+      words.push_back(fmt::format("{} (+{})", slot_title(status, slot), added->total()));
     }
   }
   const auto since = clock_time(view.watch->since());

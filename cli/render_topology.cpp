@@ -49,7 +49,7 @@ std::string evidence_word(const EndStatus& end) {
 }
 
 void add_link(Table& table, const Forest& forest, const SlotStatus& slot, const std::string& indent, bool last) {
-  const std::string label = slot.slot.source == SlotSource::address ? std::string{} : " " + slot.slot.label;
+  const std::string label = slot.slot.source == SlotSource::address ? std::string{} : " " + std::string{brief_label(slot.slot.label)};
   table.add({{fmt::format("{}{}{}{}", indent, last ? "└─" : "├─", to_string(slot.port), label), Ink::strong},
              describe_link(slot),
              {evidence_word(slot.port_end), Ink::plain},

@@ -46,7 +46,8 @@ Result<std::set<Bdf>> select_ports(const Status& status, const std::vector<std::
     const auto bdf = parse_bdf(word, true);
     bool found = false;
     for (const auto& slot : status.slots) {
-      if (lower(slot.slot.label) != lower(word) && !(bdf && is_at(slot, *bdf))) continue;
+      const bool by_name = lower(slot.slot.label) == lower(word) || lower(brief_label(slot.slot.label)) == lower(word);
+      if (!by_name && !(bdf && is_at(slot, *bdf))) continue;
       ports.insert(slot.port);
       found = true;
     }

@@ -13,8 +13,8 @@
 
 namespace wopr {
 
-// Ports of the links meant; a slot's name means all links of that slot, in any case of letters; an address may leave
-// out domain 0000. A word that means nothing fails, naming the nearest slot and listing the known ones.
+// Ports of the links meant; a slot's name, whole or brief, means all links of that slot, in any case of letters; an
+// address may leave out domain 0000. A word that means nothing fails, naming the nearest slot and listing the known ones.
 [[nodiscard]] Result<std::set<Bdf>> select_ports(const Status& status, const std::vector<std::string>& words);
 
 // `status` with only the links at `ports`; all of them when `ports` is empty.

@@ -114,7 +114,14 @@ std::vector<Effect> Monitor::apply_scan(Machine machine, std::vector<SlotName> n
   s.machine = std::move(machine);
   s.names = std::move(names);
   s.readings.clear();
+  const auto ends_before = s.end_of;
   s.index_ends();
+  // Nobody reads a function the scan no longer shows, so no round will call it vanished.
+  for (const auto& [bdf, end] : ends_before) {
+    if (end.side != Side::device || s.end_of.contains(bdf)) continue;
+    auto& removed = s.links[end.port].removed_round;
+    if (removed != s.round) removed = s.round + 1;
+  }
   std::set<Bdf> ports;
   for (const auto& link : s.machine.topology.links) ports.insert(s.machine.topology.functions[link.port].bdf);
   for (auto& [port, record] : s.links) {

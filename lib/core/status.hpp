@@ -25,6 +25,8 @@ using WallTime = std::chrono::sys_time<std::chrono::microseconds>;
 struct Instant {
   std::chrono::nanoseconds boot{};
   WallTime wall{};
+
+  friend bool operator==(const Instant&, const Instant&) = default;
 };
 
 // RFC 3339 in UTC, with seconds: "2026-03-01T20:15:07Z".

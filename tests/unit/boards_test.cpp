@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <string>
 #include <string_view>
@@ -199,6 +201,18 @@ TEST_F(ShippedBoards, Romed82tNamesItsSlots) {
   };
   EXPECT_NE(note_of("PCIE2").find("mux"), std::string::npos);
   EXPECT_NE(note_of("PCIE7").find("nearest the CPU"), std::string::npos);
+}
+
+// The example of wopr-aer.toml(5), between the last .Bd and .Ed.
+TEST(ManualPage, ItsBoardTableIsOne) {
+  std::ifstream file(std::filesystem::path(WOPR_SOURCE_DIR) / "docs/wopr-aer.toml.5");
+  const std::string page{std::istreambuf_iterator<char>(file), {}};
+  const auto begin = page.find('\n', page.rfind(".Bd -literal"));
+  const auto end = page.find("\n.Ed", begin);
+  ASSERT_NE(end, std::string::npos);
+  const auto board = parse_board(page.substr(begin, end - begin), "example");
+  ASSERT_TRUE(board) << to_string(board.error());
+  EXPECT_EQ(board->slots.size(), 1U);
 }
 
 }  // namespace

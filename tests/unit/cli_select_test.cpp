@@ -20,6 +20,15 @@ TEST(Select, ByNameInAnyCaseByPortAndByDevice) {
   }
 }
 
+TEST(Select, ABriefNameWillDo) {
+  auto status = three_gpus();
+  status.slots[0].slot.label = "CPU1 SLOT1 PCI-E 4.0 X16";
+  status.slots[1].slot.label = "CPU1 SLOT10 PCI-E 4.0 X16";
+  const auto ports = select_ports(status, {"cpu1 slot1"});
+  ASSERT_TRUE(ports);
+  EXPECT_EQ(*ports, std::set<Bdf>{status.slots[0].port});
+}
+
 TEST(Select, NothingNamedMeansNothingChosen) {
   const auto ports = select_ports(three_gpus(), {});
   ASSERT_TRUE(ports);

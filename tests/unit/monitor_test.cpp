@@ -167,6 +167,17 @@ TEST_F(MonitorTest, WhatACardTookWithItIsUnattributed) {
   EXPECT_EQ(slot("PCIE7").unattributed, 0U);
 }
 
+TEST_F(MonitorTest, WhatACardTookWithItIsUnattributedWhenAScanMissesItFirst) {
+  first_round();
+  round({with_root(sample(port, 1, {}), 3), sample(card, 2, {{"RxErr", 3}})});
+  scan(testing::machine({root_port(port), root_port(other_port), gpu(other_card, other_port)}));
+  round({with_root(sample(port, 1, {}), 5)});
+  EXPECT_EQ(slot("PCIE3").unattributed, 2U);
+  round({with_root(sample(port, 1, {}), 5)});
+  EXPECT_EQ(slot("PCIE3").unattributed, 2U);
+  EXPECT_EQ(slot("PCIE7").unattributed, 0U);
+}
+
 TEST_F(MonitorTest, TheLastInterruptMayBeCountedARoundLate) {
   first_round();
   round({with_root(sample(port, 1, {}), 0)}, {bdf(card)});

@@ -59,7 +59,7 @@ TEST(Render, ErrorsNameSlotSideDirectionAndMeaning) {
   EXPECT_TRUE(has(text, "to the host")) << text;
   EXPECT_TRUE(has(text, "7  BadTLP   a data packet arrived damaged")) << text;
   EXPECT_TRUE(has(text, "no exposure time known")) << text;
-  EXPECT_TRUE(has(text, "9 correctable messages heard (interrupts")) << text;
+  EXPECT_TRUE(has(text, "9 correctable messages (interrupts")) << text;
   EXPECT_FALSE(has(text, "Rollover")) << "tokens that never counted are not listed\n" << text;
 }
 
@@ -114,7 +114,7 @@ TEST(Render, UncorrectableErrorsShout) {
   Style style;
   style.width = 200;
   const auto text = render_status(status, {}, style);
-  EXPECT_TRUE(has(text, "Uncorrectable among them: PCIE5 1 FATAL and PCIE5 2 nonfatal.")) << text;
+  EXPECT_TRUE(has(text, "Uncorrectable among them: PCIE5 (1 FATAL) and PCIE5 (2 nonfatal).")) << text;
   EXPECT_TRUE(has(text, "DLP (fatal)")) << text;
 }
 
@@ -190,7 +190,7 @@ TEST(Render, WatchShowsWhatWasAdded) {
   slot_named(status, "PCIE3").port_end = native_end({{"BadTLP", 9}, {"Timeout", 5}});
   watch.take(status);
   const auto text = render_status(status, view, {});
-  EXPECT_TRUE(has(text, "added: PCIE3 +2.")) << text;
+  EXPECT_TRUE(has(text, "added: PCIE3 (+2).")) << text;
   EXPECT_TRUE(has(text, "BadTLP +2 at the port since")) << text;
 }
 
@@ -236,6 +236,12 @@ TEST(Describe, ShortNames) {
   EXPECT_EQ(short_name("PLX Technology, Inc. PEX 8747 48-Lane"), "PEX 8747 48-Lane");
   EXPECT_EQ(short_name("10de:2684"), "10de:2684");
   EXPECT_EQ(short_name("[]"), "[]");
+}
+
+TEST(Describe, BriefLabels) {
+  EXPECT_EQ(brief_label("CPU1 SLOT3 PCI-E 4.0 X16"), "CPU1 SLOT3");
+  EXPECT_EQ(brief_label("PCIE3"), "PCIE3");
+  EXPECT_EQ(brief_label("Slot 4 PCIe x8"), "Slot 4");
 }
 
 TEST(Describe, Enumerations) {

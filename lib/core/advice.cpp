@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "core/advice.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace wopr {
+namespace {
+
+using Sentences = std::vector<std::string>;
+
+bool has(const Verdict& verdict, FindingKind kind) {
+  return std::ranges::any_of(verdict.findings, [&](const Finding& finding) { return finding.kind == kind; });
+}
+
+void advise_sight(const LinkFacts& facts, Sentences& advice) {
+  advice.push_back(facts.aer_fix.empty()
+                       ? "Give Linux the error reporting: in the firmware set-up look for AER or \"PCIe error "
+                         "reporting\" and choose OS First, then check `dmesg | grep _OSC`."
+                       : facts.aer_fix);
+  advice.emplace_back("`wopr-aer doctor` says which obstacle it is. Until then no error seen means nothing.");
+}
+
+// The link fails outright: power and seating, not yet a matter of signal quality.
+void advise_failure(const Verdict& verdict, const LinkFacts& facts, Sentences& advice) {
+  if (has(verdict, FindingKind::narrow)) {
+    advice.emplace_back("Power down. Reseat the card and both ends of the riser: lanes are missing, which is most "
+                        "often a contact, sometimes a slot's lane jumper or BIOS setting.");
+  }
+  if (has(verdict, FindingKind::surprise_down) || has(verdict, FindingKind::link_protocol)) {
+    advice.emplace_back("Power down. Check the 12 V leads of the card and of the riser's adapter, whether power "
+                        "supplies share the load and the protective earth, then the seating.");
+    if (facts.lost_gpu_reports.value_or(0) != 0) {
+      advice.emplace_back("A GPU that falls off under load is often short of power: try a lower power limit "
+                          "(`nvidia-smi -pl`) before a new riser.");
+    }
+  }
+  if (has(verdict, FindingKind::end_to_end)) {
+    advice.emplace_back("ECRC errors arise inside a switch or retimer: check its firmware, supply and temperature.");
+  }
+  if (!verdict.answer.riser_candidate) advice.emplace_back("This is no case for a redriver yet.");
+}
+
+void advise_noise(const Verdict& verdict, Sentences& advice) {
+  if (has(verdict, FindingKind::timeout_only)) {
+    advice.emplace_back("Timeouts alone: try booting with pcie_aspm=off (and pcie_port_pm=off), and see whether they "
+                        "come with traffic between cards. Buy no riser for this.");
+  }
+  if (has(verdict, FindingKind::rollover_only)) {
+    advice.emplace_back("Try pcie_aspm=off first: Rollover without a damaged packet at either end may be power saving.");
+  }
+  if (has(verdict, FindingKind::slow) || has(verdict, FindingKind::never_full_speed)) {
+    advice.emplace_back("Check the slot's speed in the BIOS and the port's target speed (`lspci -vv`, LnkCtl2); if "
+                        "neither caps it, the link failed to train at full speed: reseat the card and the riser.");
+  }
+}
+
+void advise_candidate(const Verdict& verdict, const LinkFacts& facts, Sentences& advice) {
+  if (has(verdict, FindingKind::common_cause)) {
+    advice.emplace_back("Several slots at once: look at what they share first (power supplies and earth, the BIOS, "
+                        "heat, the kind of riser).");
+  }
+  advice.emplace_back("Free of charge: reseat the card and both ends of the riser, clean the contacts, take weight "
+                      "and bends off the cable, keep it away from power leads, look for heat at the connectors.");
+  advice.emplace_back("Swap one thing at a time, with a `wopr-aer mark` each: the riser to another slot, the card to "
+                      "another riser. What the errors follow is to blame; if they stay with the slot, it is the board.");
+  advice.emplace_back("Shorter is better: put the longest riser into the slot nearest the CPU, and a shorter cable "
+                      "here if there is one.");
+  if (!facts.slot_note.empty()) advice.push_back(fmt::format("Of this slot: {}.", facts.slot_note));
+  advice.emplace_back(facts.retimer_present
+                          ? "There is a retimer in this link: check its firmware, 12 V and temperature first."
+                          : "If a redriver is fitted (software cannot see one), retune its gain first, down as well "
+                            "as up.");
+  advice.emplace_back("To be sure before buying: lane margining (`pcilmr`, pciutils 3.11 or newer) at full speed with "
+                      "the card idle; lanes below 30 % of the unit interval or 15 mV confirm it.");
+  advice.emplace_back("To buy: a host adapter with redriver, two SFF-8654 8i cables and a device adapter for this "
+                      "slot; a retimer where the cable is over 1 m, has several connectors, or a redriver fails.");
+  advice.emplace_back("Until then: set the slot one PCIe generation lower in the BIOS; half the bandwidth, far more "
+                      "margin.");
+  if (verdict.answer.grade == Grade::marginal) {
+    advice.emplace_back("Leaving it is legitimate as long as the work is done: every one of these errors was mended "
+                        "by sending again. Watch the trend.");
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> advise(const Verdict& verdict, const LinkFacts& facts) {
+  Sentences advice;
+  const auto grade = verdict.answer.grade;
+  const bool seen = facts.counts(Side::port) || facts.counts(Side::device);
+  if (facts.device_present && !seen) advise_sight(facts, advice);
+  const bool failed = has(verdict, FindingKind::narrow) || has(verdict, FindingKind::surprise_down) ||
+                      has(verdict, FindingKind::link_protocol) || has(verdict, FindingKind::end_to_end);
+  if (failed) advise_failure(verdict, facts, advice);
+  advise_noise(verdict, advice);
+  if (verdict.answer.riser_candidate) advise_candidate(verdict, facts, advice);
+  else if (grade == Grade::trace) {
+    advice.emplace_back("Nothing to do: so few errors are normal over time. A change for the worse will be announced.");
+  }
+  return advice;
+}
+
+}  // namespace wopr

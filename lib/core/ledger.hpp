@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The ledger of one link: what was counted at its two ends, how long it was watched and under which load, and the
+// facts of the grade rule as they came true. It is fed intervals between two samples, in order, and holds a bounded
+// amount: detail is coarsened, totals never are. Pure; all state is a plain struct that can be stored and restored.
+//
+// Three clocks, all in nanoseconds: `age` is time since the ledger began, watched or not (boot time, so steps of the
+// wall clock and reboots leave it alone; time switched off is not in it); `odometer` is loaded time, in which time
+// nobody watched counts as fully loaded, so that a window "within 20 loaded minutes" is never overstated;
+// Exposure::loaded is loaded time that was watched, so that a rate or a clean stretch is never overstated.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/delta.hpp"
+#include "core/evidence.hpp"
+#include "core/link.hpp"
+#include "core/policy.hpp"
+#include "core/status.hpp"
+
+namespace wopr {
+
+using Nanoseconds = std::chrono::nanoseconds;
+
+enum class Transition : std::uint8_t { boot, bind, reset, hotplug, speed_change };
+[[nodiscard]] std::string_view to_string(Transition kind);
+[[nodiscard]] std::optional<Transition> parse_transition(std::string_view text);
+
+// What two samples of a link, one after the other, said of it.
+struct LinkInterval {
+  Instant from;
+  Instant to;
+  bool watched = true;                   // false: the samples are too far apart to know what was between
+  std::optional<double> speed_from;      // GT/s
+  std::optional<double> speed_to;
+  std::optional<unsigned> width_from;
+  std::optional<unsigned> width_to;
+  std::optional<double> expected_speed;  // what both ends (and the port's target) allow
+  std::optional<unsigned> expected_width;
+  bool busy = false;                     // known to be under load whatever the speed
+  std::array<bool, 2> counts{};          // by Side: that end's counters count (native, or sticky and cleared)
+
+  friend bool operator==(const LinkInterval&, const LinkInterval&) = default;
+};
+
+// What one end counted within an interval.
+struct Counted {
+  Side side = Side::port;
+  Severity severity = Severity::correctable;
+  Counts added;
+
+  friend bool operator==(const Counted&, const Counted&) = default;
+};
+
+// The last `limit` things of a kind.
+template <class T>
+struct Recent {
+  std::vector<T> items;  // oldest first
+
+  void push(T item, std::size_t limit) {
+    if (items.size() >= limit) items.erase(items.begin(), items.end() - static_cast<std::ptrdiff_t>(limit - 1));
+    items.push_back(std::move(item));
+  }
+  friend bool operator==(const Recent&, const Recent&) = default;
+};
+
+struct Episode {
+  Instant first;               // sample that showed its first and its last error
+  Instant last;
+  Nanoseconds age_first{};     // `age` at those samples
+  Nanoseconds age_last{};
+  Nanoseconds odometer_from{}; // before the first error's interval, and after it
+  Nanoseconds odometer_to{};
+  std::uint64_t errors = 0;
+  bool idle = true;            // no interval of it was loaded but by its own errors
+  bool countable = true;       // every error of it came from an end that counts
+
+  friend bool operator==(const Episode&, const Episode&) = default;
+};
+
+// One loaded minute that holds errors. It begins with an error and ends after 60 loaded seconds, or when the link
+// has idled for 60 seconds in between.
+struct ErrorMinute {
+  Nanoseconds age_from{};
+  Nanoseconds odometer_from{};
+  std::uint64_t errors = 0;
+  double bits_per_second = 0;  // the highest seen in it; 0: not known
+  bool idle = true;
+  bool bad = false;
+  bool failing = false;
+
+  friend bool operator==(const ErrorMinute&, const ErrorMinute&) = default;
+};
+
+// A part of the rule that has come true, and stays so until the epoch ends.
+struct Alarm {
+  Instant at;
+  std::uint64_t number = 0;   // of episodes, minutes or errors
+  Nanoseconds span{};         // the loaded time they lie in, where that matters
+  bool countable = true;      // all from ends that count
+
+  friend bool operator==(const Alarm&, const Alarm&) = default;
+};
+
+// Signal errors in one direction, in this epoch.
+struct DirectionRecord {
+  std::uint64_t errors = 0;            // in watched time
+  std::uint64_t unwatched_errors = 0;  // counted between samples too far apart
+  std::uint64_t episodes = 0;
+  std::uint64_t rollover_episodes = 0;
+  std::uint64_t uncountable = 0;       // of all these errors, from ends that do not count
+  std::optional<Instant> first_error;
+  std::optional<Instant> last_error;
+  Recent<Episode> recent;
+  Recent<Episode> recent_rollovers;
+  std::optional<ErrorMinute> minute;
+  std::uint64_t bad_minutes = 0;       // failing ones included
+  std::uint64_t failing_minutes = 0;
+  std::uint64_t worst_minute = 0;      // errors in the worst loaded minute
+  Recent<ErrorMinute> recent_bad;
+  Recent<ErrorMinute> recent_failing;
+  std::optional<Alarm> marginal;       // enough episodes
+  std::optional<Alarm> rollover;       // enough episodes with Rollover
+  std::optional<Alarm> bad;
+  std::optional<Alarm> failing;
+
+  [[nodiscard]] bool alarmed() const { return marginal || rollover || failing; }
+
+  friend bool operator==(const DirectionRecord&, const DirectionRecord&) = default;
+};
+
+struct Exposure {
+  Nanoseconds watched{};
+  Nanoseconds unwatched{};
+  Nanoseconds loaded{};                  // and at least one end counts
+  Nanoseconds loaded_by_errors{};        // of `loaded`: below full speed, but an error came
+  std::array<Nanoseconds, 2> seen{};     // loaded, and errors arriving at this Side would have been counted
+  std::array<double, 2> bits{};          // raw bits that could have arrived at this Side in `seen`
+  std::array<Nanoseconds, 7> watched_at{};  // by link generation; 0: speed not known
+  std::array<Nanoseconds, 7> loaded_at{};
+
+  friend bool operator==(const Exposure&, const Exposure&) = default;
+};
+
+struct Tally {
+  Instant since;
+  std::array<SeverityCounts, 2> counts;              // by Side, all tokens
+  std::array<std::uint64_t, 2> timeouts_alone{};     // by Side: no signal error near
+  std::array<std::uint64_t, 2> timeouts_paired{};
+  std::array<std::uint64_t, 2> set_apart{};          // by Side: RxErr at transitions; in `counts` too
+  std::uint64_t unattributed = 0;                    // messages a root port counted that nothing else explains
+  Exposure exposure;
+
+  friend bool operator==(const Tally&, const Tally&) = default;
+};
+
+// Episodes over loaded time, for the trend: equal steps of exposure that double when they become too many.
+struct TrendSteps {
+  static constexpr std::size_t limit = 64;
+  Nanoseconds step = std::chrono::minutes(15);
+  std::vector<std::uint64_t> episodes;  // the last one is not complete
+
+  friend bool operator==(const TrendSteps&, const TrendSteps&) = default;
+};
+
+struct ClosedEpoch {
+  Instant since;
+  Instant until;
+  std::string opened_by;
+  std::array<std::uint64_t, 2> errors{};    // signal errors by receiving Side
+  std::array<std::uint64_t, 2> episodes{};
+  Nanoseconds loaded{};
+
+  friend bool operator==(const ClosedEpoch&, const ClosedEpoch&) = default;
+};
+
+// All there is to store. Directions are indexed by the Side that receives: port = to-host, device = to-device.
+struct LedgerState {
+  static constexpr std::size_t closed_epoch_limit = 32;
+  static constexpr std::size_t transition_limit = 16;
+  static constexpr std::size_t token_limit = 64;  // per end and severity; more are summed up as "other"
+
+  std::optional<Instant> until;  // end of the last interval, on this boot's clock
+  Nanoseconds age{};
+  Nanoseconds odometer{};
+  Tally lifetime;
+  Tally epoch;
+  std::string opened_by;         // what began this epoch
+  bool opened_by_time = false;   // it began because the one before had been clean long enough
+  Recent<ClosedEpoch> closed;
+  std::uint64_t epochs = 1;
+  std::array<DirectionRecord, 2> directions;
+  TrendSteps trend;
+  Nanoseconds quiet{};           // loaded and counted since the last error or other cause of an alarm
+  Nanoseconds narrow_for{};      // how long the link has been narrow without a break
+  std::optional<unsigned> narrow_width;
+  std::optional<Alarm> narrow;
+  std::optional<Alarm> link_protocol;   // DLP
+  std::optional<Alarm> surprise_down;   // SDES
+  std::optional<Alarm> end_to_end;      // ECRC
+  std::uint64_t transitions = 0;
+  Recent<Nanoseconds> recent_transitions;  // their `age`
+
+  friend bool operator==(const LedgerState&, const LedgerState&) = default;
+};
+
+class LinkLedger {
+ public:
+  LinkLedger(const VerdictPolicy& policy, Instant since);
+  LinkLedger(const VerdictPolicy& policy, LedgerState state);
+
+  // Takes in what passed since the last call. Time between the end of the last interval and `interval.from` counts
+  // as unwatched; time before that end is not counted again. Splitting an interval in which nothing changes makes
+  // no difference.
+  // REQUIRES: errors are given with the shortest interval that is known to hold them.
+  void observe(const LinkInterval& interval, std::span<const Counted> counted = {});
+
+  // Something that makes receivers stumble without any fault. May lie ahead of the next interval's end.
+  void transition(Transition kind, Instant at);
+
+  // Something changed at the slot: a new epoch.
+  void mark(Instant at, std::string text);
+
+  // The root port counted messages of errors that a device took with it.
+  void unattributed(std::uint64_t messages);
+
+  // The boot clock began anew. Open episodes end; nothing else is forgotten.
+  void begin_boot(Instant now);
+
+  void set_policy(const VerdictPolicy& policy) { policy_ = policy; }
+
+  [[nodiscard]] const LedgerState& state() const { return state_; }
+  [[nodiscard]] const DirectionRecord& direction(Side receiver) const {
+    return state_.directions[static_cast<std::size_t>(receiver)];
+  }
+  // Loaded time still needed until grades fall; absent when nothing has to fall.
+  [[nodiscard]] std::optional<Nanoseconds> until_clean() const;
+  // Some part of the rule has come true: the grade is marginal or worse.
+  [[nodiscard]] bool alarmed() const;
+
+ private:
+  struct Step;
+  void settle(const LinkInterval& interval, std::span<const Counted> counted);
+  [[nodiscard]] Step step_of(const LinkInterval& interval, std::span<const Counted> counted) const;
+  [[nodiscard]] std::optional<Nanoseconds> falls_within(const LinkInterval& interval, const Step& step) const;
+  void advance(const Step& step);
+  void grow_trend();
+  void watch_width(const LinkInterval& interval, const Step& step);
+  void take_totals(std::span<const Counted> counted);
+  void take_correctable(std::span<const Counted> counted, const Step& step);
+  void take_uncorrectable(std::span<const Counted> counted, const Step& step);
+  void take_errors(Side receiver, std::uint64_t errors, bool rollover, bool countable, const Step& step);
+  void fill_minute(DirectionRecord& record, std::uint64_t errors, const Step& step) const;
+  void raise_alarms(DirectionRecord& record, const Step& step) const;
+  void raise_rate_alarms(DirectionRecord& record, const Step& step) const;
+  [[nodiscard]] bool alarms_visible(const std::array<bool, 2>& counts) const;
+  [[nodiscard]] bool in_transition(Nanoseconds age_from, Nanoseconds age_to) const;
+  [[nodiscard]] bool open(Side receiver, Nanoseconds age) const;
+  void begin_epoch(Instant at, std::string opened_by, bool by_time);
+
+  VerdictPolicy policy_;
+  LedgerState state_;
+};
+
+}  // namespace wopr

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The words of a verdict. Each sentence stands alone, carries its number, and explains its jargon.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/verdict.hpp"
+
+namespace wopr {
+namespace {
+
+constexpr std::array sides = {Side::port, Side::device};
+constexpr std::size_t index(Side side) { return static_cast<std::size_t>(side); }
+constexpr auto correctable = static_cast<std::size_t>(Severity::correctable);
+
+double hours(Nanoseconds duration) { return std::chrono::duration<double, std::ratio<3600>>(duration).count(); }
+
+std::string plural(std::uint64_t number, std::string_view noun) {
+  return fmt::format("{} {}{}", number, noun, number == 1 ? "" : "s");
+}
+
+// "61 more loaded hours": rounded up, so that the promise holds.
+std::string still_needed(Nanoseconds duration) {
+  if (hours(duration) > 1) {
+    return fmt::format("{:.0f} more loaded hours", std::ceil(hours(duration)));
+  }
+  return fmt::format("{:.0f} more loaded minutes", std::ceil(hours(duration) * 60));
+}
+
+std::string_view end_name(Side side, const LinkFacts& facts) {
+  if (side == Side::port) return facts.host_is_switch ? "the switch port above" : "the root port";
+  return facts.device_is_switch ? "the switch below" : "the card";
+}
+
+std::string_view way_text(Side receiver) { return receiver == Side::port ? "to the host" : "to the card"; }
+
+std::uint64_t token_sum(const LedgerState& state, std::string_view token) {
+  std::uint64_t total = 0;
+  for (const auto side : sides) {
+    total += find_count(state.epoch.counts[index(side)][correctable], token).value_or(0);
+  }
+  return total;
+}
+
+// "RxErr 5, BadTLP 7": the signal errors one end counted, or nothing.
+std::string tokens_text(const LedgerState& state, Side side) {
+  std::string text;
+  for (const auto* token : {"RxErr", "BadTLP", "BadDLLP", "Rollover"}) {
+    const auto count = find_count(state.epoch.counts[index(side)][correctable], token).value_or(0);
+    if (count != 0) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", token, count);
+  }
+  return text;
+}
+
+// A number of hours or of errors, with as many digits as it deserves.
+std::string number_text(double value) {
+  if (!std::isfinite(value)) return "very many";
+  if (value == 0) return "0";
+  if (value >= 100) return fmt::format("{:.0f}", value);
+  return fmt::format("{:.2g}", value);
+}
+
+std::string ratio_text(double ratio) {
+  if (!std::isfinite(ratio)) return "against none";
+  return ratio >= 10 ? fmt::format("{:.0f} times", ratio) : fmt::format("{:.1f} times", ratio);
+}
+
+std::optional<std::string> link_sentence(FindingKind kind, const LedgerState& state, const LinkFacts& facts) {
+  const auto& link = facts.link;
+  switch (kind) {
+    case FindingKind::narrow:
+      if (!state.narrow) return std::nullopt;
+      return state.narrow_width
+                 ? fmt::format("The link runs on {} of {} lanes.", *state.narrow_width, link.max_width.value_or(0))
+                 : fmt::format("The link ran on {} lanes on {}; it has all its lanes now.", state.narrow->number,
+                               to_rfc3339(state.narrow->at.wall));
+    case FindingKind::slow:
+      if (link.state != LinkState::slow) return std::nullopt;
+      return fmt::format("The link runs at {:g} of {:g} GT/s although the card is busy.",
+                         link.speed_gts.value_or(0), link.max_speed_gts.value_or(0));
+    case FindingKind::link_protocol:
+      if (!state.link_protocol) return std::nullopt;
+      return fmt::format("The link's bookkeeping broke down (DLP, Data Link Protocol Error): {}.",
+                         plural(state.link_protocol->number, "report"));
+    case FindingKind::surprise_down:
+      if (!state.surprise_down) return std::nullopt;
+      return fmt::format("The link went down without warning (SDES, Surprise Down Error): {}{}.",
+                         plural(state.surprise_down->number, "report"),
+                         facts.lost_gpu_reports.value_or(0) != 0 ? ", and the driver lost the GPU (Xid 79)" : "");
+    case FindingKind::end_to_end:
+      if (!state.end_to_end) return std::nullopt;
+      return fmt::format("Data was damaged inside a switch or retimer (ECRC Error): {}.",
+                         plural(state.end_to_end->number, "report"));
+    default: return std::nullopt;
+  }
+}
+
+std::optional<Finding> quiet_noise(FindingKind kind, const LedgerState& state, bool signal_errors) {
+  const auto found = [&](std::uint64_t number, std::string text) {
+    return number == 0 ? std::nullopt : std::optional(Finding{kind, number, std::move(text)});
+  };
+  switch (kind) {
+    case FindingKind::timeout_only: {
+      const auto alone = state.epoch.timeouts_alone[0] + state.epoch.timeouts_alone[1];
+      if (signal_errors) return std::nullopt;
+      return found(alone, fmt::format("{} (no acknowledgement in time) and no damaged packet: power saving (ASPM) or "
+                                      "congestion, not the riser.", plural(alone, "Timeout")));
+    }
+    case FindingKind::rollover_only: {
+      const auto rollovers = token_sum(state, "Rollover");
+      const auto set_apart = state.epoch.set_apart[0] + state.epoch.set_apart[1];
+      if (token_sum(state, "BadTLP") + token_sum(state, "BadDLLP") + token_sum(state, "RxErr") > set_apart) {
+        return std::nullopt;
+      }
+      return found(rollovers, fmt::format("{} (a packet sent four times in vain), yet neither end saw a damaged "
+                                          "packet: power saving (ASPM) can do this too.",
+                                          plural(rollovers, "Rollover")));
+    }
+    case FindingKind::nonfatal_only: {
+      const auto number = token_sum(state, "NonFatalErr");
+      if (signal_errors) return std::nullopt;
+      return found(number, fmt::format("{} (refused requests): software, not the link.",
+                                       plural(number, "NonFatalErr")));
+    }
+    default: return std::nullopt;
+  }
+}
+
+std::uint64_t other_uncorrectables(const LedgerState& state) {
+  std::uint64_t total = 0;
+  for (const auto side : sides) {
+    for (const auto severity : {Severity::nonfatal, Severity::fatal}) {
+      for (const auto& count : state.epoch.counts[index(side)][static_cast<std::size_t>(severity)]) {
+        if (count.token != "DLP" && count.token != "SDES" && count.token != "ECRC") total += count.value;
+      }
+    }
+  }
+  return total;
+}
+
+void find_exposure(const Verdict& verdict, const LinkLedger& ledger, const LinkFacts& facts,
+                   std::vector<Finding>& findings) {
+  const auto& exposure = ledger.state().epoch.exposure;
+  const auto hour = std::chrono::hours(1);
+  const bool seen_by_host = facts.counts(Side::port);
+  const bool seen_by_card = facts.counts(Side::device);
+  if (seen_by_host != seen_by_card && facts.device_present) {
+    const auto blind = seen_by_host ? Side::device : Side::port;
+    findings.push_back({FindingKind::half_blind, 0,
+                        fmt::format("Errors on the way {} cannot be seen: {}.", way_text(blind),
+                                    facts.evidence[index(blind)].reason)});
+  }
+  if (exposure.watched >= hour && exposure.watched_at[0] == exposure.watched && facts.device_present) {
+    findings.push_back({FindingKind::load_unknown, 0,
+                        "The link's speed cannot be read, so there is no telling when it was under load."});
+  } else if (!facts.load_is_known && exposure.loaded >= hour && exposure.loaded >= exposure.watched * 0.999) {
+    findings.push_back({FindingKind::always_loaded, 0,
+                        "This link never leaves full speed, so all its time counts as loaded, idle or not."});
+  }
+  const auto expected = facts.link.max_speed_gts ? generation_of(*facts.link.max_speed_gts) : std::nullopt;
+  if (!expected || exposure.watched < hour || exposure.watched_at[0] == exposure.watched) return;
+  unsigned top = 0;
+  for (unsigned i = 1; i < exposure.watched_at.size(); ++i) {
+    if (exposure.watched_at[i] > Nanoseconds{}) top = i;
+  }
+  if (top < *expected && verdict.siblings.loaded >= hour && !facts.load_is_known) {
+    findings.push_back({FindingKind::never_full_speed, top,
+                        fmt::format("In {} this link was never seen above {:g} of {:g} GT/s while other slots were "
+                                    "under load.", duration_text(exposure.watched),
+                                    speed_of_code(top).value_or(0), *facts.link.max_speed_gts)});
+  }
+}
+
+void find_set_aside(const Verdict& verdict, const LedgerState& state, std::vector<Finding>& findings) {
+  const auto set_apart = state.epoch.set_apart[0] + state.epoch.set_apart[1];
+  if (set_apart != 0) {
+    findings.push_back({FindingKind::transitions, set_apart,
+                        fmt::format("{} within seconds of a boot, driver start, hotplug or speed change: set apart, "
+                                    "receivers stumble there without a fault.", plural(set_apart, "RxErr"))});
+  }
+  for (const auto side : sides) {
+    const auto& record = state.directions[index(side)];
+    if (!record.alarmed() && record.bad_minutes != 0) {
+      findings.push_back({FindingKind::bursts, record.bad_minutes,
+                          fmt::format("A burst {}: up to {} in a minute, but in too few episodes ({}) to say more.",
+                                      way_text(side), plural(record.worst_minute, "error"), record.episodes)});
+    }
+  }
+  const auto unwatched = state.directions[0].unwatched_errors + state.directions[1].unwatched_errors;
+  if (unwatched != 0) {
+    findings.push_back({FindingKind::unwatched, unwatched,
+                        fmt::format("{} came while nobody watched; they are in the totals, not in the rates.",
+                                    plural(unwatched, "error"))});
+  }
+  if (state.epoch.unattributed != 0) {
+    findings.push_back({FindingKind::unattributed, state.epoch.unattributed,
+                        fmt::format("The root port was told of {} more than any device here counted.",
+                                    plural(state.epoch.unattributed, "error"))});
+  }
+  if (verdict.siblings.common_cause) {
+    findings.push_back({FindingKind::common_cause, verdict.siblings.candidates + 1,
+                        fmt::format("{} of {} loaded slots show it: look for a common cause (power, earth, clock, "
+                                    "BIOS, one kind of riser) before this riser.", verdict.siblings.candidates + 1,
+                                    verdict.siblings.others + 1)});
+  }
+}
+
+// Why the grade is what it is, in one direction.
+void explain_direction(const Verdict& verdict, const LinkLedger& ledger, const LinkFacts& facts, Side receiver,
+                       const VerdictPolicy& policy, std::vector<std::string>& reasons) {
+  const auto& record = ledger.direction(receiver);
+  const auto& numbers = verdict.directions[index(receiver)];
+  if (numbers.errors == 0) return;
+  std::string rule;
+  if (record.marginal) {
+    rule = fmt::format(", {} of them within {} loaded", record.marginal->number, duration_text(record.marginal->span));
+  }
+  reasons.push_back(fmt::format("{} {} in {}{}; {} under load in all.", plural(numbers.errors, "signal error"),
+                                way_text(receiver), plural(numbers.episodes, "episode"), rule,
+                                duration_text(numbers.exposure)));
+  if (record.rollover) {
+    reasons.push_back(fmt::format("{} with Rollover (a packet sent four times in vain, the link retrained) within {} "
+                                  "loaded.", plural(record.rollover->number, "episode"),
+                                  duration_text(record.rollover->span)));
+  }
+  if (record.failing) {
+    reasons.push_back(fmt::format("{} above the specification's own limit (1 bad bit in {:.0e}); worst: {}.",
+                                  plural(record.failing_minutes, "loaded minute"), 1 / policy.failing_ber,
+                                  plural(record.worst_minute, "error")));
+  } else if (record.bad) {
+    reasons.push_back(fmt::format("{} above {:g} errors a minute (scaled to this link); worst: {}.",
+                                  plural(record.bad_minutes, "loaded minute"), policy.bad_errors_per_min,
+                                  plural(record.worst_minute, "error")));
+  }
+  if (numbers.exposure > Nanoseconds{}) {
+    auto text = fmt::format("{} per loaded hour (95 % sure: {} to {})", number_text(numbers.per_hour),
+                            number_text(numbers.per_hour_interval.lower),
+                            number_text(numbers.per_hour_interval.upper));
+    if (numbers.bit_error_rate) {
+      text += fmt::format(", {:.1e} per bit ({:.1e} to {:.1e}); the specification allows {:.0e}",
+                          *numbers.bit_error_rate, numbers.bit_error_interval.lower,
+                          numbers.bit_error_interval.upper, policy.failing_ber);
+    }
+    reasons.push_back(text + ".");
+  }
+  const auto& state = ledger.state();
+  const auto sender = receiver == Side::port ? Side::device : Side::port;
+  if (const auto tokens = tokens_text(state, receiver); !tokens.empty()) {
+    auto text = fmt::format("{} counted {} (the receiver names the bad direction: what {} sends arrives damaged).",
+                            end_name(receiver, facts), tokens, end_name(sender, facts));
+    text.front() = 'T';
+    reasons.push_back(std::move(text));
+  }
+  const auto resent = state.epoch.timeouts_paired[index(sender)];
+  if (resent != 0) {
+    reasons.push_back(fmt::format("At the same time {} counted Timeout {}: it had to send again.",
+                                  end_name(sender, facts), resent));
+  }
+}
+
+void explain_clean(const Verdict& verdict, const LinkLedger& ledger, const LinkFacts& facts,
+                   std::vector<std::string>& reasons) {
+  const auto& state = ledger.state();
+  if (verdict.answer.grade == Grade::unknown) {
+    if (!facts.device_present) {
+      reasons.emplace_back("No card in this slot.");
+      return;
+    }
+    reasons.push_back(fmt::format("Cannot see errors here: {}.", facts.evidence[index(Side::port)].reason));
+    return;
+  }
+  if (verdict.answer.grade != Grade::clean) return;
+  const auto loaded = verdict.exposure.loaded;
+  reasons.push_back(fmt::format("No signal error in {} under load ({} watched).", duration_text(loaded),
+                                duration_text(verdict.exposure.watched)));
+  if (loaded > Nanoseconds{}) {
+    const auto& exposure = verdict.exposure;
+    const auto bits = std::max(exposure.bits[0], exposure.bits[1]);
+    const auto none = poisson_interval(0, 0.90).upper;  // one-sided 95 %
+    if (bits > 0) reasons.push_back(fmt::format("That is fewer than {:.0e} bad bits per bit (95 % sure).", none / bits));
+  }
+  if (!state.opened_by_time || state.closed.items.empty()) return;
+  const auto& before = state.closed.items.back();
+  reasons.push_back(fmt::format("Before that: {} in {}, ending {}; the grade fell after {}.",
+                                plural(before.errors[0] + before.errors[1], "signal error"),
+                                plural(before.episodes[0] + before.episodes[1], "episode"),
+                                to_rfc3339(before.until.wall), state.opened_by));
+}
+
+void explain_company(const Verdict& verdict, std::vector<std::string>& reasons) {
+  const auto& others = verdict.siblings;
+  if (others.others != 0 && others.loaded > Nanoseconds{}) {
+    auto text = fmt::format("The {} under load had {} in {}", plural(others.others, "other slot"),
+                            plural(others.episodes, "episode"), duration_text(others.loaded));
+    if (others.episodes != 0 && others.p_value < 0.05) {
+      text += fmt::format("; this one has {} their rate", ratio_text(others.ratio));
+    }
+    reasons.push_back(text + ".");
+  }
+  if (verdict.trend == Trend::worse || verdict.trend == Trend::better) {
+    reasons.push_back(fmt::format("It gets {}: {} the episodes per loaded hour in the later half (by chance: 1 in {:.0f}).",
+                                  verdict.trend == Trend::worse ? "worse" : "better",
+                                  ratio_text(verdict.trend_ratio), 1 / std::max(verdict.trend_p_value, 1e-9)));
+  }
+}
+
+}  // namespace
+
+std::string duration_text(Nanoseconds duration) {
+  const auto h = hours(duration);
+  if (h * 3600 < 120) return plural(static_cast<std::uint64_t>(std::llround(h * 3600)), "second");
+  if (h < 2) return plural(static_cast<std::uint64_t>(std::llround(h * 60)), "minute");
+  if (h < 48) return fmt::format("{:.3g} hours", h);
+  return plural(static_cast<std::uint64_t>(std::llround(h / 24)), "day");
+}
+
+std::vector<Finding> find(const Verdict& verdict, const LinkLedger& ledger, const LinkFacts& facts) {
+  std::vector<Finding> findings;
+  const auto& state = ledger.state();
+  for (const auto kind : {FindingKind::surprise_down, FindingKind::link_protocol, FindingKind::narrow,
+                          FindingKind::end_to_end, FindingKind::slow}) {
+    if (auto text = link_sentence(kind, state, facts)) findings.push_back({kind, 1, std::move(*text)});
+  }
+  const bool signal_errors = verdict.directions[0].errors + verdict.directions[1].errors != 0;
+  for (const auto kind : {FindingKind::timeout_only, FindingKind::rollover_only, FindingKind::nonfatal_only}) {
+    if (auto finding = quiet_noise(kind, state, signal_errors)) findings.push_back(std::move(*finding));
+  }
+  if (const auto others = other_uncorrectables(state); others != 0) {
+    findings.push_back({FindingKind::other_uncorrectable, others,
+                        fmt::format("{} that say nothing of the link (software, the card or its memory).",
+                                    plural(others, "uncorrectable error"))});
+  }
+  find_set_aside(verdict, state, findings);
+  find_exposure(verdict, ledger, facts, findings);
+  return findings;
+}
+
+std::vector<std::string> explain(const Verdict& verdict, const LinkLedger& ledger, const LinkFacts& facts,
+                                 const VerdictPolicy& policy) {
+  std::vector<std::string> reasons;
+  const auto& numbers = verdict.directions;
+  const auto first = numbers[index(Side::device)].grade > numbers[index(Side::port)].grade ? Side::device : Side::port;
+  const auto weighty = [](const Finding& finding) { return finding.kind <= FindingKind::end_to_end; };
+  for (const auto& finding : verdict.findings) {
+    if (weighty(finding)) reasons.push_back(finding.text);
+  }
+  explain_direction(verdict, ledger, facts, first, policy, reasons);
+  explain_direction(verdict, ledger, facts, first == Side::port ? Side::device : Side::port, policy, reasons);
+  explain_clean(verdict, ledger, facts, reasons);
+  if (verdict.answer.grade >= Grade::trace && verdict.answer.grade != Grade::unknown) explain_company(verdict, reasons);
+  for (const auto& finding : verdict.findings) {
+    if (!weighty(finding)) reasons.push_back(finding.text);
+  }
+  if (verdict.until_clean) {
+    reasons.push_back(fmt::format("Clean again after {} without an error, or at once after a mark.",
+                                  still_needed(*verdict.until_clean)));
+  }
+  return reasons;
+}
+
+}  // namespace wopr
