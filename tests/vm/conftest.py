@@ -19,6 +19,7 @@ import pytest
 import firmware
 from images import DEFAULT_CACHE, HERE, Images
 from machine import Machine, Setup, pack_product
+from product import prepare
 
 REPOSITORY = HERE.parent.parent
 MAX_RUNNING = 2  # machines alive at once: 2 GiB each
@@ -31,6 +32,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--vm-cache", type=Path, default=DEFAULT_CACHE, help="where images are kept")
     group.addoption("--vm-failures", type=Path, default=REPOSITORY / "build/vm/failures",
                     help="where logs of failed tests go")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts tests of one machine side by side, so that each is booted once."""
+    def machine_of(item: pytest.Item) -> tuple[int, str]:
+        wishes = item.callspec.params if hasattr(item, "callspec") else {}
+        if "argument" in wishes:
+            return 3, wishes["argument"]
+        if wishes.get("kernel", "stable") != "stable":
+            return 2, wishes["kernel"]
+        # The changed firmware is made from that of the usual machine, which still runs then.
+        return (1, "") if "refusing_firmware" in item.fixturenames else (0, "")
+    items.sort(key=machine_of)
 
 
 class Pool:
@@ -104,6 +118,22 @@ def boot(pool: Pool, product: Path | None) -> Callable[..., Machine]:
 def wopr(boot: Callable[..., Machine]) -> Machine:
     """The machine most tests run on: the distribution's kernel, AER in Linux' hands, PCIE4 hot-pluggable."""
     return boot()
+
+
+@pytest.fixture(scope="session")
+def installed(boot: Callable[..., Machine], product: Path | None) -> Callable[..., Machine]:
+    """boot(...) with the product made ready in the guest."""
+    if product is None:
+        pytest.fail("the product's tests need --install-tree DIR or --deb FILE")
+    ready = set()
+
+    def get(**wishes) -> Machine:
+        machine = boot(**wishes)
+        if machine not in ready:
+            prepare(machine)
+            ready.add(machine)
+        return machine
+    return get
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import argparse
 import random
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import aer
@@ -35,11 +36,12 @@ def zero3_run(seed: int) -> list[aer.Error]:
 
 
 def play(wopr: Machine, errors: list[aer.Error]) -> None:
+    began = time.monotonic()
     run = aer.start_paced(wopr, *errors)
     for error in errors:
         if run.next_line(60, "stderr") is None:
             break
-        say(f"   {' '.join(error.tokens):<7} received at the {error.side} end of {error.slot}")
+        say(f"{time.monotonic() - began:7.1f} s  {' '.join(error.tokens):<7} received at the {error.side} end of {error.slot}")
     run.finish()
 
 

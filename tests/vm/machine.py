@@ -130,8 +130,12 @@ class Machine:
 
     def unplug(self, slot: str, timeout: float = 30) -> None:
         """Presses the attention button (the kernel then waits 5 s) and returns when the device is gone."""
+        self.qmp.execute("device_del", id=board.SLOTS[slot].device_id)
+        self.wait_unplugged(slot, timeout)
+
+    def wait_unplugged(self, slot: str, timeout: float = 30) -> None:
+        """For a guest that cuts the slot's power by itself."""
         device = board.SLOTS[slot].device_id
-        self.qmp.execute("device_del", id=device)
         self.qmp.wait_event("DEVICE_DELETED", timeout, lambda data: data.get("device") == device)
 
     def plug(self, slot: str, kind: str = "rng") -> None:

@@ -6,9 +6,14 @@ Its JSON is put into the shape aer.py gives the kernel's counters, so that the t
 from __future__ import annotations
 
 import json
+import re
+import signal
+import time
 from collections import Counter
+from typing import Callable
 
 import board
+from channel import GuestError
 from machine import Machine
 
 DEB = "/srv/wopr-aer.deb"
@@ -24,6 +29,40 @@ def prepare(machine: Machine) -> None:
 
 def status(machine: Machine, user: str = "owner") -> dict:
     return json.loads(machine.guest.run(["wopr-aer", "status", "--all", "--json"], user=user).stdout)
+
+
+class Watch:
+    """`wopr-aer status --watch --json`, run by the owner: one document a refresh."""
+
+    def __init__(self, machine: Machine, *options: str):
+        self.process = machine.guest.start(["wopr-aer", "status", "--watch", "--json", *options], user="owner")
+        self.first = self.next()
+
+    def next(self, timeout: float = 30) -> dict:
+        line = self.process.next_line(timeout)
+        if line is None:
+            raise GuestError(f"the watch ended with {self.process.status}: {self.process.stderr}")
+        return json.loads(line)
+
+    def until(self, wanted: Callable[[dict], bool], timeout: float = 30) -> dict:
+        """The first document that is as wanted."""
+        deadline = time.monotonic() + timeout
+        while not wanted(document := self.next(timeout)):
+            if time.monotonic() > deadline:
+                raise GuestError(f"not shown within {timeout:.0f} s; last was {json.dumps(document)}")
+        return document
+
+    def stop(self) -> None:
+        result = self.process.stop(signal.SIGINT)
+        assert result.status == 0, result
+
+
+def table(text: str) -> dict[str, str]:
+    """The rows of the status table by slot; what is said of a slot below the table ("PCIE3: ...") is none."""
+    rows: dict[str, str] = {}
+    for name, row in re.findall(r"^\s*(PCIE[1-7])\s+(.*)$", text, re.M):
+        rows.setdefault(name, row)
+    return rows
 
 
 def by_port(document: dict) -> dict[str, dict]:

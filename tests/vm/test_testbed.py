@@ -82,8 +82,9 @@ def test_replugging_starts_the_device_at_zero_and_keeps_the_port(wopr):
     assert after["PCIE4", "port"] == before["PCIE4", "port"]
 
 
-def test_without_aer_files_read_zero_while_status_latches(boot):
-    wopr = boot(append=("pci=noaer",))
+@pytest.mark.parametrize("argument", ["pci=noaer"])
+def test_without_aer_files_read_zero_while_status_latches(boot, argument):
+    wopr = boot(append=(argument,))
     aer.latch(wopr, "PCIE3", "device", "RCVR")
     aer.latch(wopr, "PCIE6", "port", "BAD_DLLP")
     assert aer.latched(wopr, "PCIE3", "device") == aer.COR_BITS["RxErr"]
