@@ -26,7 +26,8 @@ class Registers {
  public:
   explicit Registers(int fd) : fd_(fd) {}
 
-  // Bytes [offset, offset + size) of the file, as many as there are; the buffer grows with zeros to hold them.
+  // Bytes [offset, offset + size) of the file, as many as there are; the buffer grows with zeros to hold
+  // them.
   std::size_t fetch(std::size_t offset, std::size_t size) {
     if (offset + size > bytes_.size()) bytes_.resize(offset + size);
     ssize_t got = 0;
@@ -39,7 +40,8 @@ class Registers {
 
   [[nodiscard]] std::uint32_t word(std::size_t offset, std::size_t size) const {
     std::uint32_t value = 0;
-    for (std::size_t i = 0; i < size; ++i) value |= std::to_integer<std::uint32_t>(bytes_[offset + i]) << (8 * i);
+    for (std::size_t i = 0; i < size; ++i)
+      value |= std::to_integer<std::uint32_t>(bytes_[offset + i]) << (8 * i);
     return value;
   }
   [[nodiscard]] int error() const { return error_; }
@@ -85,7 +87,8 @@ bool fetch_extended(Registers& registers, PortType type) {
     const std::uint32_t entry = registers.word(offset, 4);
     if (entry == 0 || entry == 0xffffffffU) return true;
     const auto id = static_cast<std::uint16_t>(entry & 0xffffU);
-    const bool has_root_registers = type == PortType::root_port || type == PortType::root_complex_event_collector;
+    const bool has_root_registers =
+        type == PortType::root_port || type == PortType::root_complex_event_collector;
     std::size_t size = 4;
     if (id == aer_id) size = has_root_registers ? 0x38 : 0x2c;
     if (id == serial_number_id) size = 12;

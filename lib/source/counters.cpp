@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <ctime>
 #include <iterator>
@@ -22,20 +23,24 @@
 namespace wopr {
 namespace {
 
-// drivers/pci/pcie/aer.c: aer_stats_attrs. The first three in the order of Severity, then the root port's totals.
-constexpr std::array<const char*, 6> file_names = {
-    "aer_dev_correctable",        "aer_dev_nonfatal",            "aer_dev_fatal",
-    "aer_rootport_total_err_cor", "aer_rootport_total_err_nonfatal", "aer_rootport_total_err_fatal"};
+// drivers/pci/pcie/aer.c: aer_stats_attrs. The first three in the order of Severity, then the root port's
+// totals.
+constexpr std::array<const char*, 6> file_names = {"aer_dev_correctable",
+                                                   "aer_dev_nonfatal",
+                                                   "aer_dev_fatal",
+                                                   "aer_rootport_total_err_cor",
+                                                   "aer_rootport_total_err_nonfatal",
+                                                   "aer_rootport_total_err_fatal"};
 constexpr std::size_t severities = 3;
 
 struct CounterFileState {
   UniqueFd fd;
-  bool missing = false;        // the kernel shows no such file for this generation; it never will
-  std::string bytes;           // as last read; empty before the first read
-  bool parsed = false;         // `values` holds what some round has read
-  CounterFile values;          // of aer_dev_*
+  bool missing = false;                // the kernel shows no such file for this generation; it never will
+  std::string bytes;                   // as last read; empty before the first read
+  bool parsed = false;                 // `values` holds what some round has read
+  CounterFile values;                  // of aer_dev_*
   std::optional<std::uint64_t> total;  // of aer_rootport_*
-  std::vector<Error> problems;  // of the bytes above
+  std::vector<Error> problems;         // of the bytes above
 };
 
 struct Watched {
@@ -43,18 +48,18 @@ struct Watched {
   std::string name;
   UniqueFd directory;
   Generation generation;
-  timespec modified{};   // of a plain directory: changes when a file in it is replaced
-  bool known = false;    // `generation` has been seen; false before the first sight and after it vanished
+  timespec modified{};  // of a plain directory: changes when a file in it is replaced
+  bool known = false;   // `generation` has been seen; false before the first sight and after it vanished
   bool reported_gone = false;
-  bool due = true;       // goes into `changed` even without change
+  bool due = true;  // goes into `changed` even without change
   std::array<CounterFileState, file_names.size()> files;
 
   [[nodiscard]] bool has_files() const {
     return !std::ranges::all_of(files, [](const auto& file) { return file.missing; });
   }
   [[nodiscard]] std::size_t descriptors() const {
-    return (directory ? 1U : 0U) + static_cast<std::size_t>(
-                                       std::ranges::count_if(files, [](const auto& f) { return bool(f.fd); }));
+    return (directory ? 1U : 0U) +
+           static_cast<std::size_t>(std::ranges::count_if(files, [](const auto& f) { return bool(f.fd); }));
   }
   void release() {
     directory.reset();
@@ -62,7 +67,7 @@ struct Watched {
   }
 };
 
-enum class Presence { here, gone };
+enum class Presence : std::uint8_t { here, gone };
 
 bool is_fresh(const timespec& time) {
   timespec now{};
@@ -121,7 +126,7 @@ void CounterReader::State::lose(Watched& watched, Round& round) const {
 Presence CounterReader::State::ensure_open(Watched& watched, Round& round) {
   if (watched.known && watched.directory) return Presence::here;
   UniqueFd directory(::openat(bus.get(), watched.name.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  struct stat status{};
+  struct stat status {};
   if (!directory && errno != ENOENT && errno != ENODEV) {
     round.problems.push_back(
         fail_errno(errno, fmt::format("{}/{}", root.pci_devices().string(), watched.name)).error().error);
@@ -131,8 +136,8 @@ Presence CounterReader::State::ensure_open(Watched& watched, Round& round) {
   Generation found{boot_id, status.st_dev, status.st_ino};
   const bool as_before = found == watched.generation;
   if (watched.known && !as_before) return Presence::gone;
-  // The kernel removes a device's files before its entry on the bus (drivers/base/core.c: device_del), so what was
-  // just lost may still be found for a moment, without files.
+  // The kernel removes a device's files before its entry on the bus (drivers/base/core.c: device_del), so
+  // what was just lost may still be found for a moment, without files.
   if (watched.reported_gone && as_before && root.is_live()) return Presence::gone;
   if (!watched.known) {
     watched.generation = std::move(found);
@@ -146,7 +151,7 @@ Presence CounterReader::State::ensure_open(Watched& watched, Round& round) {
 
 // Plain files answer for ever; their directory tells when it was removed or a file in it replaced.
 Presence CounterReader::State::check_plain(Watched& watched) {
-  struct stat status{};
+  struct stat status {};
   if (::fstat(watched.directory.get(), &status) != 0 || status.st_nlink == 0) return Presence::gone;
   if (!same(status.st_mtim, watched.modified)) {
     // Times have the grain of a timer tick: after so fresh a change another one may show the same time.
@@ -168,7 +173,8 @@ Presence CounterReader::State::read_file(Watched& watched, std::size_t index, bo
     return Presence::here;
   };
   if (!file.fd) {
-    file.fd = UniqueFd(::openat(watched.directory.get(), file_names[index], O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    file.fd =
+        UniqueFd(::openat(watched.directory.get(), file_names[index], O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (!file.fd && errno == ENOENT) {
       file.missing = true;
       return Presence::here;
@@ -183,10 +189,13 @@ Presence CounterReader::State::read_file(Watched& watched, std::size_t index, bo
   if (got < 0) return report(fail_errno(errno, path_of(watched, index)).error());
   const auto size = static_cast<std::size_t>(got);
   if (size > limits.file_bytes)
-    return report(Failure{Error{fmt::format("more than {} bytes, which no counter file has", limits.file_bytes),
-                                path_of(watched, index), {}}, 0});
-  const bool as_before = file.parsed && size == file.bytes.size() &&
-                         std::memcmp(file.bytes.data(), buffer.data(), size) == 0;
+    return report(
+        Failure{Error{fmt::format("more than {} bytes, which no counter file has", limits.file_bytes),
+                      path_of(watched, index),
+                      {}},
+                0});
+  const bool as_before =
+      file.parsed && size == file.bytes.size() && std::memcmp(file.bytes.data(), buffer.data(), size) == 0;
   if (!as_before) {
     file.bytes.assign(buffer.data(), size);
     parse(file, index, path_of(watched, index));
@@ -260,7 +269,8 @@ Round CounterReader::read() {
     state_->read(watched, round);
     // A function without counter files is looked up by its path in each round; nothing is held for it.
     const std::size_t wanted = watched.descriptors();
-    if (watched.known && (!watched.has_files() || held + wanted > state_->limits.descriptors)) watched.release();
+    if (watched.known && (!watched.has_files() || held + wanted > state_->limits.descriptors))
+      watched.release();
     held += watched.descriptors();
   }
   return round;
@@ -271,7 +281,7 @@ bool CounterReader::bus_changed() {
   std::vector<std::pair<std::string, std::uint64_t>> now;
   const auto close_stream = [](DIR* stream) { ::closedir(stream); };
   const std::unique_ptr<DIR, decltype(close_stream)> stream(::opendir(state_->root.pci_devices().c_str()),
-                                                           close_stream);
+                                                            close_stream);
   while (const dirent* entry = stream ? ::readdir(stream.get()) : nullptr)
     if (entry->d_name[0] != '.') now.emplace_back(entry->d_name, entry->d_ino);
   std::ranges::sort(now);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// Reading AER counters, round after round: descriptors of each watched function's directory and counter files are
-// held, files are pread whole, and bytes are compared with the last round before anything is parsed. Reading them
-// never touches the hardware and wakes nobody. A descriptor of a removed device answers ENODEV for ever
-// (fs/kernfs: kernfs_get_active): the function is then looked up anew, as another generation. In a captured or faked
-// tree, where plain files outlive their removal, the directory's link count and times are looked at as well.
-// A file that cannot be read keeps the values it last had: they were true, and counters only grow. Not thread-safe.
+// Reading AER counters, round after round: descriptors of each watched function's directory and counter files
+// are held, files are pread whole, and bytes are compared with the last round before anything is parsed.
+// Reading them never touches the hardware and wakes nobody. A descriptor of a removed device answers ENODEV
+// for ever (fs/kernfs: kernfs_get_active): the function is then looked up anew, as another generation. In a
+// captured or faked tree, where plain files outlive their removal, the directory's link count and times are
+// looked at as well. A file that cannot be read keeps the values it last had: they were true, and counters
+// only grow. Not thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -20,8 +21,8 @@
 namespace wopr {
 
 struct CounterLimits {
-  std::size_t file_bytes = 64 * 1024;  // a larger counter file is a problem, not read
-  std::size_t descriptors = 768;       // held between rounds; functions beyond are opened anew in each round
+  std::size_t file_bytes = std::size_t{64} * 1024;  // a larger counter file is a problem, not read
+  std::size_t descriptors = 768;  // held between rounds; functions beyond are opened anew in each round
 };
 
 class CounterReader {
@@ -34,14 +35,14 @@ class CounterReader {
   // Replaces the set of watched functions; descriptors of those that stay are kept.
   void watch(std::span<const Bdf> functions);
 
-  // One round. Functions without change are left out of `changed`; the first round after a function is watched or
-  // has come back has it always. `vanished` names a function once, in the round that finds it gone; from the next
-  // round on it is looked for again.
+  // One round. Functions without change are left out of `changed`; the first round after a function is
+  // watched or has come back has it always. `vanished` names a function once, in the round that finds it
+  // gone; from the next round on it is looked for again.
   [[nodiscard]] Round read();
 
-  // True when the set of functions on the bus differs from that at the last call (always at the first): time for a
-  // new scan. A function that was removed and came back counts as different. One directory listing; for callers
-  // without hotplug events.
+  // True when the set of functions on the bus differs from that at the last call (always at the first): time
+  // for a new scan. A function that was removed and came back counts as different. One directory listing; for
+  // callers without hotplug events.
   [[nodiscard]] bool bus_changed();
 
   // Descriptors held now, for limits and tests.

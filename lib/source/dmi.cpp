@@ -16,7 +16,8 @@ constexpr std::size_t table_limit = std::size_t{4} * 1024 * 1024;
 // A board's own text, fit for a terminal and JSON: control and other odd bytes become '?'.
 std::string printable(std::string_view text) {
   std::string clean(trim(text));
-  std::ranges::replace_if(clean, [](char c) { return c < ' ' || c > '~'; }, '?');
+  std::ranges::replace_if(
+      clean, [](char c) { return c < ' ' || c > '~'; }, '?');
   return clean;
 }
 
@@ -25,7 +26,8 @@ void read_slots(const Root& root, Partial<BoardIdentity>& board) {
   if (!tables) return;
   auto bytes = tables->read("DMI", table_limit);
   if (!bytes) {
-    if (!bytes.error().absent() && !bytes.error().denied()) board.problems.push_back(std::move(bytes.error().error));
+    if (!bytes.error().absent() && !bytes.error().denied())
+      board.problems.push_back(std::move(bytes.error().error));
     return;
   }
   board.value.smbios_readable = true;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// The board as its firmware describes it: identity from /sys/class/dmi/id (readable by everyone) and the slots of
-// the raw SMBIOS table (0400: root only). A machine without DMI, or a reader without privilege, is no problem: the
-// fields stay empty and `smbios_readable` is false.
+// The board as its firmware describes it: identity from /sys/class/dmi/id (readable by everyone) and the
+// slots of the raw SMBIOS table (0400: root only). A machine without DMI, or a reader without privilege, is
+// no problem: the fields stay empty and `smbios_readable` is false.
 #pragma once
 
 #include <string>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// Every PCI function of the machine with what sysfs says of it. One function that vanishes, or whose files are
-// damaged, costs its own row or field and a problem, nothing else. Sleeping devices are not woken: below a suspended
-// bridge nothing is read that would touch hardware.
+// Every PCI function of the machine with what sysfs says of it. One function that vanishes, or whose files
+// are damaged, costs its own row or field and a problem, nothing else. Sleeping devices are not woken: below
+// a suspended bridge nothing is read that would touch hardware.
 #pragma once
 
 #include <vector>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// Reading the machine once: identity, every PCI function, topology, SMBIOS slots. Nothing here fails as a whole;
-// what could not be read is a problem in the result. No sleeping device is woken.
+// Reading the machine once: identity, every PCI function, topology, SMBIOS slots. Nothing here fails as a
+// whole; what could not be read is a problem in the result. No sleeping device is woken.
 #pragma once
 
 #include <cstddef>

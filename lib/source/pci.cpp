@@ -41,7 +41,7 @@ __attribute__((format(printf, 1, 0))) std::string format_message(const char* for
 
 extern "C" {
 
-[[noreturn]] __attribute__((format(printf, 1, 2))) static void throw_error(char* format, ...) {
+__attribute__((noreturn, format(printf, 1, 2))) static void throw_error(char* format, ...) {
   std::va_list arguments;
   va_start(arguments, format);
   LibraryError error{format_message(format, arguments)};
@@ -104,7 +104,8 @@ Partial<PciIdentity> PciBus::identify(const Bdf& bdf) {
   Partial<PciIdentity> result;
   std::vector<std::string> collected;
   const CollectWarnings collect(collected);
-  // A device for each flag: libpci marks a field as known before it reads it, so one that failed stays unread.
+  // A device for each flag: libpci marks a field as known before it reads it, so one that failed stays
+  // unread.
   const auto fill = [&](int flag, auto take_over) {
     try {
       const std::unique_ptr<pci_dev, DeviceDeleter> device(
@@ -131,7 +132,7 @@ std::string PciNames::name(std::uint16_t vendor, std::uint16_t device) {
 }
 
 std::string PciNames::look_up(std::uint16_t vendor, std::uint16_t device) {
-  const std::string number = fmt::format("{:04x}:{:04x}", vendor, device);
+  std::string number = fmt::format("{:04x}:{:04x}", vendor, device);
   if (!access_ && !failed_) {
     auto access = open_access("/sys/bus/pci");  // never touched: only names are asked for
     failed_ = !access;
@@ -141,8 +142,8 @@ std::string PciNames::look_up(std::uint16_t vendor, std::uint16_t device) {
   constexpr int only_local = PCI_LOOKUP_NO_NUMBERS | PCI_LOOKUP_NO_HWDB;
   std::array<char, 512> buffer;
   try {
-    const char* text = pci_lookup_name(access_.get(), buffer.data(), buffer.size(), PCI_LOOKUP_VENDOR | only_local,
-                                       static_cast<int>(vendor));
+    const char* text = pci_lookup_name(access_.get(), buffer.data(), buffer.size(),
+                                       PCI_LOOKUP_VENDOR | only_local, static_cast<int>(vendor));
     if (text == nullptr) return number;
     const std::string maker = short_vendor(text);
     text = pci_lookup_name(access_.get(), buffer.data(), buffer.size(), PCI_LOOKUP_DEVICE | only_local,
@@ -159,8 +160,9 @@ std::string PciNames::look_up(std::uint16_t vendor, std::uint16_t device) {
 std::string short_vendor(std::string_view vendor) {
   if (std::string inner = bracketed(vendor); !inner.empty()) return inner.substr(0, inner.find('/'));
   static constexpr std::array<std::string_view, 15> legal_forms = {
-      "Corporation", "Corp", "Inc", "Incorporated", "Ltd",          "Limited",       "Co",           "LLC",
-      "GmbH",        "AG",   "Technologies", "Technology", "Electronics", "Semiconductor", "Semiconductors"};
+      "Corporation",  "Corp",       "Inc",         "Incorporated",  "Ltd",
+      "Limited",      "Co",         "LLC",         "GmbH",          "AG",
+      "Technologies", "Technology", "Electronics", "Semiconductor", "Semiconductors"};
   std::string_view rest = vendor;
   while (true) {
     const auto end = rest.find_last_not_of(" .,");

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// libpci behind values; the only file that includes it. Identities of functions by address, and names from pci.ids.
-// libpci's error callback must not return and by default exits the process, for instance when a device is unplugged
-// between its directory entry and its `vendor` file (lib/sysfs.c: sysfs_get_value, mandatory). Here it throws an
-// exception that never leaves pci.cpp, so a function that vanishes costs itself and nothing else. The bus is
-// never scanned by libpci (pci_scan_bus dies of one odd entry and leaks when it throws), and no flag is asked for
-// that makes it read configuration space, which would wake sleepers. One thread at a time per object.
+// libpci behind values; the only file that includes it. Identities of functions by address, and names from
+// pci.ids. libpci's error callback must not return and by default exits the process, for instance when a
+// device is unplugged between its directory entry and its `vendor` file (lib/sysfs.c: sysfs_get_value,
+// mandatory). Here it throws an exception that never leaves pci.cpp, so a function that vanishes costs itself
+// and nothing else. The bus is never scanned by libpci (pci_scan_bus dies of one odd entry and leaks when it
+// throws), and no flag is asked for that makes it read configuration space, which would wake sleepers. One
+// thread at a time per object.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,7 @@
 #include "core/result.hpp"
 #include "source/root.hpp"
 
-struct pci_access;
+struct pci_access;  // NOLINT(readability-identifier-naming): libpci's
 
 namespace wopr {
 
@@ -41,7 +42,8 @@ class PciBus {
  public:
   [[nodiscard]] static Result<PciBus> open(const Root& root);
 
-  // Vendor, device and class as the kernel states them in sysfs. A field that could not be read is 0 with a problem.
+  // Vendor, device and class as the kernel states them in sysfs. A field that could not be read is 0 with a
+  // problem.
   [[nodiscard]] Partial<PciIdentity> identify(const Bdf& bdf);
 
  private:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// The root of the machine to read, as a value: "/" or a directory that holds a captured or faked sys, proc and etc.
-// The only place that knows where the kernel mounts things.
+// The root of the machine to read, as a value: "/" or a directory that holds a captured or faked sys, proc
+// and etc. The only place that knows where the kernel mounts things.
 #pragma once
 
 #include <filesystem>

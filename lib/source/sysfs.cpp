@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <memory>
@@ -16,10 +17,11 @@ namespace {
 
 // A failed open or stat of `name`, told apart from a symbolic link that leads nowhere.
 std::unexpected<Failure> explain(int directory, const std::string& name, int code, std::string where) {
-  struct stat status{};
+  struct stat status {};
   if (code == ENOENT && ::fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
       S_ISLNK(status.st_mode))
-    return std::unexpected(Failure{Error{"dangling symbolic link: what it points to does not exist", where, {}}, 0});
+    return std::unexpected(
+        Failure{Error{"dangling symbolic link: what it points to does not exist", where, {}}, 0});
   return fail_errno(code, std::move(where));
 }
 
@@ -44,7 +46,8 @@ std::unexpected<Failure> fail_errno(int code, std::string where) {
   std::string advice;
   if (code == EACCES || code == EPERM) advice = "run as root to read it";
   if (code == EMFILE) advice = "raise the limit of open files: ulimit -n, or LimitNOFILE= of the service";
-  auto what = code == EISDIR ? std::string("is a directory, expected a file") : std::generic_category().message(code);
+  auto what =
+      code == EISDIR ? std::string("is a directory, expected a file") : std::generic_category().message(code);
   return std::unexpected(Failure{Error{std::move(what), std::move(where), std::move(advice)}, code});
 }
 
@@ -76,8 +79,8 @@ Outcome<std::string> Directory::read(std::string_view name, std::size_t limit) c
     if (got == 0) return text;
     text.append(chunk.data(), static_cast<std::size_t>(got));
     if (text.size() > limit)
-      return std::unexpected(
-          Failure{Error{fmt::format("more than {} bytes, which no such file has", limit), path_of(name), {}}, 0});
+      return std::unexpected(Failure{
+          Error{fmt::format("more than {} bytes, which no such file has", limit), path_of(name), {}}, 0});
   }
 }
 
@@ -97,15 +100,20 @@ bool Directory::exists(std::string_view name) const {
 
 Outcome<struct stat> Directory::stat(std::string_view name) const {
   const std::string entry(name);
-  struct stat status{};
-  if (::fstatat(fd_.get(), entry.c_str(), &status, 0) != 0) return explain(fd_.get(), entry, errno, path_of(name));
+  struct stat status {};
+  if (::fstatat(fd_.get(), entry.c_str(), &status, 0) != 0)
+    return explain(fd_.get(), entry, errno, path_of(name));
   return status;
 }
 
 Outcome<struct stat> Directory::stat() const {
-  struct stat status{};
+  struct stat status {};
   if (::fstat(fd_.get(), &status) != 0) return fail_errno(errno, path_);
   return status;
+}
+
+Error Directory::bad_content(std::string_view name, std::string_view text, std::string_view expected) const {
+  return Error{fmt::format("'{}' is not {}", excerpt(text), expected), path_of(name) + ":1", {}};
 }
 
 Outcome<std::vector<std::string>> Directory::names() const {
@@ -133,6 +141,14 @@ std::string_view trim(std::string_view text) {
   const auto first = text.find_first_not_of(blanks);
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(blanks) - first + 1);
+}
+
+std::string excerpt(std::string_view text) {
+  constexpr std::size_t longest = 40;
+  std::string shown(trim(text).substr(0, longest));
+  std::ranges::replace_if(
+      shown, [](char c) { return c < ' ' || c > '~'; }, '?');
+  return shown;
 }
 
 std::string_view last_component(std::string_view path) {

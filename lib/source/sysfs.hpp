@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// Files and directories of sysfs and procfs, read whole, relative to a held directory descriptor. Every read has a
-// limit in bytes; a file beyond it is an error, never a silently cut value. Failures are values that keep the errno,
-// so that "there is no such file" (normal for optional attributes) is told apart from "it could not be read".
-// Uses core/result only. Never blocks: a FIFO in a captured tree reads as empty.
+// Files and directories of sysfs and procfs, read whole, relative to a held directory descriptor. Every read
+// has a limit in bytes; a file beyond it is an error, never a silently cut value. Failures are values that
+// keep the errno, so that "there is no such file" (normal for optional attributes) is told apart from "it
+// could not be read". Uses core/result only. Never blocks: a FIFO in a captured tree reads as empty.
 #pragma once
 
 #include <sys/stat.h>
@@ -78,6 +78,9 @@ class Directory {
   // Of what `name` leads to, symbolic links followed.
   [[nodiscard]] Outcome<struct stat> stat(std::string_view name) const;
   [[nodiscard]] Outcome<struct stat> stat() const;
+  // What is wrong with the only row of `name`: "'text' is not expected".
+  [[nodiscard]] Error bad_content(std::string_view name, std::string_view text,
+                                  std::string_view expected) const;
   // Names of the entries, without "." and "..", in no order.
   [[nodiscard]] Outcome<std::vector<std::string>> names() const;
 
@@ -90,6 +93,9 @@ class Directory {
 
 // Without trailing newline and outer blanks.
 [[nodiscard]] std::string_view trim(std::string_view text);
+
+// What an error message may show of a file's content: one line, printable, short.
+[[nodiscard]] std::string excerpt(std::string_view text);
 
 // The last component of a path: "aer" of "../../bus/pci_express/drivers/aer".
 [[nodiscard]] std::string_view last_component(std::string_view path);

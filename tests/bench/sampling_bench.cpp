@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// What one sampling round costs when nothing has changed, beside bare preads of the same files, and what one look at
-// a whole machine costs. `--check` fails when a round takes more than 1.5 times the preads, or a machine of sixty
-// functions more than 50 ms.
+// What one sampling round costs when nothing has changed, beside bare preads of the same files, and what one
+// look at a whole machine costs. `--check` fails when a round takes more than 1.5 times the preads, or a
+// machine of sixty functions more than 50 ms.
 #include <benchmark/benchmark.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -117,7 +117,8 @@ bool check_round() {
     bare = std::min(bare, microseconds([&] { slots.bare_preads(); }));
   }
   const double ratio = round / bare;
-  fmt::print("round {:.1f} us, {} bare preads {:.1f} us: {:.2f} times (at most 1.5)\n", round, slots.files(), bare, ratio);
+  fmt::print("round {:.1f} us, {} bare preads {:.1f} us: {:.2f} times (at most 1.5)\n", round, slots.files(),
+             bare, ratio);
   return slots.files() > 0 && ratio <= 1.5;
 }
 
@@ -131,7 +132,8 @@ bool check_machine() {
   }
   std::ranges::nth_element(turns, turns.begin() + 25);
   const std::size_t functions = read_machine(root).topology.functions.size();
-  fmt::print("machine of {} functions: median {:.1f} ms of processor time (at most 50)\n", functions, turns[25] / 1000);
+  fmt::print("machine of {} functions: median {:.1f} ms of processor time (at most 50)\n", functions,
+             turns[25] / 1000);
   return functions == 60 && turns[25] <= 50'000;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// A temporary directory to be filled with files, symbolic links and whole PCI functions as sysfs shows them. Paths are
-// relative to it.
+// A temporary directory to be filled with files, symbolic links and whole PCI functions as sysfs shows them.
+// Paths are relative to it.
 #pragma once
 
 #include <sys/fsuid.h>
@@ -54,8 +54,9 @@ class TempTree {
     write(at + "/config", std::string(64, '\0'));
     link(bus_entry(chain), "../../../devices/" + chain);
   }
-  void express(const std::string& chain, std::string_view speed = "16.0 GT/s PCIe", std::string_view width = "16",
-               std::string_view max_speed = "16.0 GT/s PCIe", std::string_view max_width = "16") const {
+  void express(const std::string& chain, std::string_view speed = "16.0 GT/s PCIe",
+               std::string_view width = "16", std::string_view max_speed = "16.0 GT/s PCIe",
+               std::string_view max_width = "16") const {
     const std::string at = device(chain);
     write(at + "/current_link_speed", std::string(speed) + "\n");
     write(at + "/current_link_width", std::string(width) + "\n");
@@ -77,7 +78,8 @@ class TempTree {
   static std::string correctable(unsigned long long bad_tlp) {
     const std::string count = std::to_string(bad_tlp);
     return "RxErr 0\nBadTLP " + count +
-           "\nBadDLLP 0\nRollover 0\nTimeout 0\nNonFatalErr 0\nCorrIntErr 0\nHeaderOF 0\nTOTAL_ERR_COR " + count + "\n";
+           "\nBadDLLP 0\nRollover 0\nTimeout 0\nNonFatalErr 0\nCorrIntErr 0\nHeaderOF 0\nTOTAL_ERR_COR " +
+           count + "\n";
   }
 
   // A root port with a two-function GPU below, counters on all three.

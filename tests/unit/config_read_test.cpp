@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "source/config_space.hpp"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -9,6 +7,7 @@
 #include <string>
 
 #include "core/config_space.hpp"
+#include "source/config_space.hpp"
 #include "support/temp_tree.hpp"
 
 namespace wopr {
@@ -59,7 +58,8 @@ std::string random_config_space(std::mt19937& random) {
 
 class ConfigRead : public ::testing::Test {
  protected:
-  [[nodiscard]] std::vector<std::byte> read(std::string_view bytes, ConfigDepth depth = ConfigDepth::capabilities) const {
+  [[nodiscard]] std::vector<std::byte> read(std::string_view bytes,
+                                            ConfigDepth depth = ConfigDepth::capabilities) const {
     tree_.write("config", bytes);
     return read_config_space(Directory::open(tree_.path()).value(), depth).value();
   }

@@ -55,7 +55,7 @@ TEST_F(CounterReaderTest, first_round_has_everything_with_generation_and_totals)
   ASSERT_EQ(round.changed.size(), 3U);
   const Sample* sample = find(round, port);
   ASSERT_NE(sample, nullptr);
-  struct stat status{};
+  struct stat status {};
   ASSERT_EQ(::stat((tree_ / TempTree::device(TempTree::port)).c_str(), &status), 0);
   EXPECT_EQ(sample->generation, (Generation{"boot", status.st_dev, status.st_ino}));
   EXPECT_EQ(sample->root_port, (RootPortMessages{0, 0, 0}));
@@ -159,7 +159,8 @@ TEST_F(CounterReaderTest, garbage_is_named_each_round_and_hides_nothing) {
   EXPECT_EQ(bad_tlp(*find(round, port)), 2U);
   EXPECT_EQ(find_count(find(round, gpu)->files[0]->counts, "BadDLLP"), 4U);
   ASSERT_EQ(round.problems.size(), 1U);
-  EXPECT_TRUE(round.problems[0].where.ends_with("0000:c1:00.0/aer_dev_correctable:2")) << round.problems[0].where;
+  EXPECT_TRUE(round.problems[0].where.ends_with("0000:c1:00.0/aer_dev_correctable:2"))
+      << round.problems[0].where;
   round = reader_->read();
   EXPECT_TRUE(round.changed.empty());
   EXPECT_EQ(round.problems.size(), 1U);
@@ -177,7 +178,8 @@ TEST_F(CounterReaderTest, binary_empty_and_endless_files_are_problems_and_no_cra
   tree_.write(TempTree::device(TempTree::port) + "/aer_rootport_total_err_cor", "many\n");
   const Round round = reader_->read();
   EXPECT_EQ(round.changed.size(), 3U);
-  for (const char* file : {"aer_dev_correctable", "aer_dev_nonfatal", "aer_dev_fatal", "aer_rootport_total_err_cor"})
+  for (const char* file :
+       {"aer_dev_correctable", "aer_dev_nonfatal", "aer_dev_fatal", "aer_rootport_total_err_cor"})
     EXPECT_TRUE(test::mentions(round.problems, file)) << file << "\n" << test::all(round.problems);
   EXPECT_FALSE(find(round, gpu)->files[2]);
   EXPECT_FALSE(find(round, port)->root_port->correctable);
