@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <set>
 
 #include "source/dmi.hpp"
 #include "source/functions.hpp"
@@ -16,7 +17,9 @@
 namespace wopr {
 namespace {
 
-void absorb(std::vector<Error>& into, std::vector<Error> more) { std::ranges::move(more, std::back_inserter(into)); }
+void absorb(std::vector<Error>& into, std::vector<Error> more) {
+  std::ranges::move(more, std::back_inserter(into));
+}
 
 void read_kernel(const Root& root, Machine& machine) {
   const auto proc = require(Directory::open(root.proc()), machine.problems);
@@ -25,7 +28,8 @@ void read_kernel(const Root& root, Machine& machine) {
     const auto text = take(proc->read(file), machine.problems);
     if (!text) return std::nullopt;
     std::string line(trim(*text));
-    std::ranges::replace_if(line, [](char c) { return c >= '\0' && c < ' '; }, '?');
+    std::ranges::replace_if(
+        line, [](char c) { return c >= '\0' && c < ' '; }, '?');
     return line;
   };
   machine.host = one_line("sys/kernel/hostname").value_or(std::string{});
@@ -33,8 +37,10 @@ void read_kernel(const Root& root, Machine& machine) {
   machine.boot_id = one_line("sys/kernel/random/boot_id").value_or(std::string{});
   if (machine.boot_id.empty())
     machine.problems.push_back(Error{"no boot id: counts of different boots cannot be told apart",
-                                     proc->path_of("sys/kernel/random/boot_id"), {}});
-  // ProcSubset=pid of a hardened service hides the command line; that is no problem, only less to reason with.
+                                     proc->path_of("sys/kernel/random/boot_id"),
+                                     {}});
+  // ProcSubset=pid of a hardened service hides the command line; that is no problem, only less to reason
+  // with.
   const auto command_line = one_line("cmdline");
   machine.command_line_readable = command_line.has_value();
   machine.command_line = command_line.value_or(std::string{});
@@ -75,7 +81,10 @@ Machine read_machine(const Root& root, const ScanLimits& limits) {
 
   auto functions = read_functions(root, limits);
   absorb(machine.problems, std::move(functions.problems));
-  auto gpus = read_nvidia_gpus(root);
+  std::set<Bdf> asleep;
+  for (const auto& function : functions.value)
+    if (function.asleep) asleep.insert(function.bdf);
+  auto gpus = read_nvidia_gpus(root, asleep);
   absorb(machine.problems, std::move(gpus.problems));
   PciNames names;
   for (auto& function : functions.value) {

@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
+#include <optional>
+#include <string>
 
 #include "source/sysfs.hpp"
 
@@ -21,43 +24,47 @@ bool is_uuid(std::string_view text) {
 
 }  // namespace
 
-Partial<GpuIdentity> parse_nvidia_information(std::string_view text, std::string_view where) {
-  Partial<GpuIdentity> result;
+Partial<NvidiaInformation> parse_nvidia_information(std::string_view text, std::string_view where) {
+  Partial<NvidiaInformation> result;
   bool any_row = false;
-  std::size_t row = 0;
-  while (!text.empty()) {
+  for (std::size_t row = 1; !text.empty(); ++row) {
     const auto end = text.find('\n');
     const std::string_view line = text.substr(0, end);
     text = end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);
-    ++row;
     const auto colon = line.find(':');
     if (colon == std::string_view::npos) continue;
     any_row = true;
     const std::string_view key = trim(line.substr(0, colon));
     const std::string_view value = trim(line.substr(colon + 1));
+    const auto reject = [&](std::string_view expected) {
+      result.problems.push_back(Error{
+          fmt::format("'{}' is not {}", excerpt(value), expected), fmt::format("{}:{}", where, row), {}});
+    };
     if (key == "GPU UUID") {
       if (is_uuid(value)) {
-        result.value.uuid = value;
+        result.value.identity.uuid = value;
       } else if (!value.starts_with("GPU-?")) {
-        result.problems.push_back(Error{fmt::format("'{}' is not a GPU UUID", value), fmt::format("{}:{}", where, row), {}});
+        reject("a GPU UUID");
       }
     } else if (key == "Device Minor") {
       unsigned minor = 0;
       const auto [stop, error] = std::from_chars(value.data(), value.data() + value.size(), minor);
       if (error == std::errc{} && stop == value.data() + value.size()) {
-        result.value.minor = minor;
+        result.value.identity.minor = minor;
       } else {
-        result.problems.push_back(
-            Error{fmt::format("'{}' is not a device minor number", value), fmt::format("{}:{}", where, row), {}});
+        reject("a device minor number");
       }
+    } else if (key == "GPU Excluded") {
+      result.value.excluded = value == "Yes";
     }
   }
   if (!any_row)
-    result.problems.push_back(Error{"expected rows of 'Key: value', found none", fmt::format("{}:1", where), {}});
+    result.problems.push_back(
+        Error{"expected rows of 'Key: value', found none", fmt::format("{}:1", where), {}});
   return result;
 }
 
-Partial<std::map<Bdf, GpuIdentity>> read_nvidia_gpus(const Root& root) {
+Partial<std::map<Bdf, GpuIdentity>> read_nvidia_gpus(const Root& root, const std::set<Bdf>& asleep) {
   Partial<std::map<Bdf, GpuIdentity>> result;
   const auto gpus = take(Directory::open(root.proc() / "driver/nvidia/gpus"), result.problems);
   if (!gpus) return result;
@@ -70,11 +77,15 @@ Partial<std::map<Bdf, GpuIdentity>> read_nvidia_gpus(const Root& root) {
       continue;
     }
     const std::string file = name + "/information";
-    const auto text = require(gpus->read(file), result.problems);
-    if (!text) continue;
-    auto identity = parse_nvidia_information(*text, gpus->path_of(file));
-    std::ranges::move(identity.problems, std::back_inserter(result.problems));
-    result.value.emplace(*bdf, std::move(identity.value));
+    std::optional<std::string> text;
+    if (!asleep.contains(*bdf)) text = require(gpus->read(file), result.problems);
+    if (!text) {
+      result.value.emplace(*bdf, GpuIdentity{});  // the driver knows it, so it has its number among the GPUs
+      continue;
+    }
+    auto information = parse_nvidia_information(*text, gpus->path_of(file));
+    std::ranges::move(information.problems, std::back_inserter(result.problems));
+    if (!information.value.excluded) result.value.emplace(*bdf, std::move(information.value.identity));
   }
   return result;
 }

@@ -21,8 +21,8 @@ constexpr Bdf port{0, 0xc0, 1, 1};
 constexpr Bdf gpu{0, 0xc1, 0, 0};
 constexpr Bdf audio{0, 0xc1, 0, 1};
 
-// The header of a bridge or device whose capability list starts at 0x40 with a PCI Express capability of `type`, and
-// whose extended list holds AER with `correctable` status. 4096 bytes.
+// The header of a bridge or device whose capability list starts at 0x40 with a PCI Express capability of
+// `type`, and whose extended list holds AER with `correctable` status. 4096 bytes.
 std::string config_space(unsigned type, unsigned char correctable = 0) {
   std::string bytes(4096, '\0');
   const auto put = [&](std::size_t at, unsigned value) { bytes[at] = static_cast<char>(value); };
@@ -123,17 +123,21 @@ TEST_F(MachineTest, optional_facts_are_read_where_they_are) {
   EXPECT_EQ(machine.bios_version, "P3.80");
 }
 
-// Opening `config` or a link attribute of a sleeper would wake it. Here they are traps: reading one is a problem.
+// Opening `config`, a link attribute or the driver's information of a sleeper would wake it. Here they are
+// traps: reading one is a problem.
 TEST_F(MachineTest, a_sleeping_device_is_not_read_and_neither_is_one_below_a_sleeping_bridge) {
   tree_.write(at(TempTree::port, "power/runtime_status"), "suspended\n");
   tree_.write(at(TempTree::gpu, "power/runtime_status"), "active\n");
   for (const char* chain : {TempTree::port, TempTree::gpu, TempTree::audio})
-    for (const char* file : {"current_link_speed", "current_link_width", "max_link_speed", "max_link_width"}) {
+    for (const char* file :
+         {"current_link_speed", "current_link_width", "max_link_speed", "max_link_width"}) {
       tree_.remove(at(chain, file));
       tree_.mkdir(at(chain, file));
     }
+  tree_.mkdir("proc/driver/nvidia/gpus/0000:c1:00.0/information");
   const Machine machine = read_machine(tree_.root());
   EXPECT_TRUE(machine.problems.empty()) << test::all(machine.problems);
+  EXPECT_EQ(machine.topology.find(gpu)->gpu->index, 0U);
   for (const Bdf& bdf : {port, gpu, audio}) {
     const Function* function = machine.topology.find(bdf);
     EXPECT_TRUE(function->asleep);
@@ -172,11 +176,18 @@ TEST_F(MachineTest, a_domain_inside_a_device_starts_a_hierarchy_of_its_own) {
 }
 
 TEST_F(MachineTest, garbage_in_any_file_names_the_file_and_costs_no_other_function) {
-  const std::vector<std::string> files = {"vendor", "device", "class", "current_link_speed", "current_link_width",
-                                          "max_link_speed", "max_link_width", "power/runtime_status",
-                                          "subsystem_vendor", "subsystem_device"};
-  const std::vector<std::string> contents = {std::string("\0\xff\xfe\x80", 4), "rubbish\n", "", "0x", "-1\n", "0x10zz\n",
-                                             std::string(5000, '7')};
+  const std::vector<std::string> files = {"vendor",
+                                          "device",
+                                          "class",
+                                          "current_link_speed",
+                                          "current_link_width",
+                                          "max_link_speed",
+                                          "max_link_width",
+                                          "power/runtime_status",
+                                          "subsystem_vendor",
+                                          "subsystem_device"};
+  const std::vector<std::string> contents = {
+      std::string("\0\xff\xfe\x80", 4), "rubbish\n", "", "0x", "-1\n", "0x10zz\n", std::string(5000, '7')};
   for (const auto& file : files) {
     for (const auto& content : contents) {
       const TempTree tree;
@@ -185,7 +196,8 @@ TEST_F(MachineTest, garbage_in_any_file_names_the_file_and_costs_no_other_functi
       tree.write(TempTree::device(TempTree::gpu) + "/" + file, content);
       const Machine machine = read_machine(tree.root());
       EXPECT_TRUE(test::mentions(machine.problems, "0000:c1:00.0/" + file))
-          << file << " '" << content.substr(0, 20) << "'\n" << test::all(machine.problems);
+          << file << " '" << content.substr(0, 20) << "'\n"
+          << test::all(machine.problems);
       ASSERT_EQ(machine.topology.functions.size(), 3U) << file;
       EXPECT_EQ(machine.topology.links.size(), 1U) << file;
       EXPECT_EQ(machine.topology.find(audio)->link.width, 16U);
@@ -195,7 +207,8 @@ TEST_F(MachineTest, garbage_in_any_file_names_the_file_and_costs_no_other_functi
 
 TEST_F(MachineTest, a_file_without_permission_is_named) {
   tree_.write("sys/firmware/dmi/tables/DMI", "root only");
-  for (const std::string& file : {at(TempTree::gpu, "current_link_width"), std::string("sys/firmware/dmi/tables/DMI")})
+  for (const std::string& file :
+       {at(TempTree::gpu, "current_link_width"), std::string("sys/firmware/dmi/tables/DMI")})
     tree_.permit(file, std::filesystem::perms(0000));
   const test::AsOrdinaryUser user;
   const Machine machine = read_machine(tree_.root());
@@ -220,11 +233,14 @@ TEST_F(MachineTest, a_directory_or_a_loop_in_place_of_any_file_names_it) {
       tree.gpu_below_port();
       const std::string path = TempTree::device(TempTree::gpu) + "/" + file;
       tree.remove(path);
-      if (loop) tree.link(path, file);
-      else tree.mkdir(path);
+      if (loop)
+        tree.link(path, file);
+      else
+        tree.mkdir(path);
       const Machine machine = read_machine(tree.root());
       EXPECT_TRUE(test::mentions(machine.problems, std::string("0000:c1:00.0/") + file))
-          << file << "\n" << test::all(machine.problems);
+          << file << "\n"
+          << test::all(machine.problems);
       EXPECT_EQ(machine.topology.functions.size(), 3U) << file;
     }
   }
@@ -239,7 +255,8 @@ TEST_F(MachineTest, odd_entries_on_the_bus_cost_only_themselves) {
   tree_.link(bus + "0000:0c:00.0", "../../../devices/" + std::string(TempTree::gpu));
   tree_.write(bus + "0000:0d:00.0", "a file");
   const Machine machine = read_machine(tree_.root());
-  for (const char* name : {"rubbish", "0000:C1:00.0", "0000:0a:00.0", "0000:0b:00.0", "0000:0c:00.0", "0000:0d:00.0"})
+  for (const char* name :
+       {"rubbish", "0000:C1:00.0", "0000:0a:00.0", "0000:0b:00.0", "0000:0c:00.0", "0000:0d:00.0"})
     EXPECT_TRUE(test::mentions(machine.problems, bus + name)) << name << "\n" << test::all(machine.problems);
   EXPECT_EQ(machine.topology.find(gpu)->parent_bdf, port);
   EXPECT_EQ(machine.topology.functions.size(), 4U);  // the three and what 0000:0c:00.0 leads to
@@ -298,8 +315,8 @@ TEST_F(MachineTest, ten_thousand_functions_are_read) {
   // All lead to one directory, which keeps the making of this tree short.
   tree_.function("pci0001:00/0001:00:00.0", "0x10de", "0x2684", "0x030000");
   for (unsigned i = 1; i < 10000; ++i) {
-    const Bdf bdf{1U + i / 2048, static_cast<std::uint8_t>(i / 256 % 8), static_cast<std::uint8_t>(i / 8 % 32),
-                  static_cast<std::uint8_t>(i % 8)};
+    const Bdf bdf{1U + i / 2048, static_cast<std::uint8_t>(i / 256 % 8),
+                  static_cast<std::uint8_t>(i / 8 % 32), static_cast<std::uint8_t>(i % 8)};
     const std::string chain = "pci0001:00/" + to_string(bdf);
     tree_.link(TempTree::device(chain), "0001:00:00.0");
     tree_.link(TempTree::bus_entry(chain), "../../../devices/" + chain);
