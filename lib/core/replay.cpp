@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "core/replay.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace wopr {
+namespace {
+
+template <class T>
+void take_over(std::optional<T>& old, const std::optional<T>& now) {
+  if (now) old = now;
+}
+
+void take_over(TraceLink& state, const TraceLink& news) {
+  take_over(state.slot, news.slot);
+  take_over(state.speed_gts, news.speed_gts);
+  take_over(state.width, news.width);
+  take_over(state.max_speed_gts, news.max_speed_gts);
+  take_over(state.max_width, news.max_width);
+  take_over(state.evidence, news.evidence);
+  take_over(state.sticky_counts, news.sticky_counts);
+  take_over(state.busy, news.busy);
+  take_over(state.present, news.present);
+}
+
+bool only_speed(const TraceLink& news) {
+  return !news.port && !news.slot && !news.width && !news.max_speed_gts && !news.max_width && !news.evidence &&
+         !news.sticky_counts && !news.busy && !news.present;
+}
+
+std::array<bool, 2> counting(const TraceLink& state) {
+  std::array<bool, 2> result{};
+  for (std::size_t side = 0; side < 2; ++side) {
+    const auto evidence = state.evidence ? (*state.evidence)[side] : Evidence::native;
+    result[side] = evidence == Evidence::native || (evidence == Evidence::sticky && state.sticky_counts == true);
+  }
+  return result;
+}
+
+bool loaded(const TraceLink& state) {
+  return state.busy == true || (state.max_speed_gts && state.speed_gts && *state.speed_gts >= *state.max_speed_gts);
+}
+
+}  // namespace
+
+Instant Replay::instant(Nanoseconds at) const {
+  const auto start = header_ ? header_->start : WallTime{};
+  return {at, start + std::chrono::duration_cast<std::chrono::microseconds>(at)};
+}
+
+std::optional<Bdf> Replay::port_of(const std::string& link) const {
+  const auto it = links_.find(link);
+  return it == links_.end() ? std::nullopt : std::optional(it->second.port);
+}
+
+Result<Replay::Link*> Replay::find(const std::string& name) {
+  const auto it = links_.find(name);
+  if (it != links_.end()) return &it->second;
+  return fail(fmt::format("link \"{}\" is not known: its first line must name its port", name));
+}
+
+Result<void> Replay::take(const TraceLine& line) {
+  if (std::holds_alternative<TraceHeader>(line.event) == header_.has_value()) {
+    return fail(header_ ? "a second header; expected one, as the first line"
+                        : "no header; expected {\"trace\":1,…} as the first line");
+  }
+  if (!std::holds_alternative<TraceBoot>(line.event)) {
+    if (line.at < now_) {
+      return fail(fmt::format("goes back in time, from {:.3f} s to {:.3f} s",
+                              std::chrono::duration<double>(now_).count(),
+                              std::chrono::duration<double>(line.at).count()));
+    }
+    advance(line.at);
+  }
+  return std::visit([this](const auto& event) { return apply(event); }, line.event);
+}
+
+void Replay::finish() {
+  if (away_since_) return;
+  flush();
+  settle_at(now_);
+}
+
+// Everything at the present instant is in once time moves on. Between the two, links are judged when they are due.
+void Replay::advance(Nanoseconds to) {
+  if (to == now_) return;
+  flush();
+  while (!away_since_) {
+    std::optional<Nanoseconds> due;
+    for (const auto& [name, link] : links_) {
+      if (link.due && (!due || *link.due < *due)) due = link.due;
+    }
+    // What is due within the last sampling period belongs to the sample that ends it.
+    if (!due || *due > to - header_->period) break;
+    settle_at(*due);
+  }
+  now_ = to;
+}
+
+void Replay::flush() {
+  for (auto* link : pending_) {
+    const auto from = gap_since_ ? *gap_since_ : std::max(link->until, now_ - header_->period);
+    catch_up(*link, from);
+    observe(*link, link->until, now_, link->next, link->counted, !gap_since_);
+    link->state = link->next;
+    link->pending = false;
+    link->counted.clear();
+  }
+  gap_since_.reset();
+  if (judge_) settle_at(now_);
+  else for (auto* link : pending_) plan(*link);
+  pending_.clear();
+}
+
+Replay::Link& Replay::pend(Link& link) {
+  if (!link.pending) {
+    link.pending = true;
+    link.next = link.state;
+    pending_.push_back(&link);
+  }
+  return link;
+}
+
+void Replay::observe(Link& link, Nanoseconds from, Nanoseconds to, const TraceLink& after,
+                     std::span<const Counted> counted, bool watched) {
+  const auto& before = link.state;
+  LinkInterval interval;
+  interval.from = instant(from);
+  interval.to = instant(to);
+  interval.watched = watched;
+  interval.speed_from = before.speed_gts;
+  interval.speed_to = after.speed_gts;
+  interval.width_from = before.width;
+  interval.width_to = after.width;
+  interval.expected_speed = after.max_speed_gts;
+  interval.expected_width = after.max_width;
+  interval.busy = before.busy == true || after.busy == true;
+  interval.counts = counting(after);
+  judging_.observe(link.port, interval, counted);
+  link.until = to;
+}
+
+void Replay::catch_up(Link& link, Nanoseconds to) {
+  if (to > link.until) observe(link, link.until, to, link.state, {}, true);
+}
+
+LinkFacts Replay::facts_of(const Link& link, const TraceLink& state) const {
+  LinkFacts facts;
+  facts.slot = state.slot.value_or(state.link);
+  for (std::size_t side = 0; side < 2; ++side) {
+    const auto evidence = state.evidence ? (*state.evidence)[side] : Evidence::native;
+    facts.evidence[side] = {evidence, false, fmt::format("the trace says {}", to_string(evidence))};
+  }
+  facts.sticky_counts = state.sticky_counts == true;
+  facts.device_present = state.present.value_or(true);
+  facts.load_is_known = state.busy.has_value();
+  const LinkReading reading{state.speed_gts, state.width, state.max_speed_gts, state.max_width};
+  LinkConditions conditions;
+  conditions.device_present = facts.device_present;
+  conditions.busy = state.busy;
+  facts.link = evaluate_link(reading, reading, conditions);
+  if (const auto it = lost_gpus_.find(link.state.link); it != lost_gpus_.end()) facts.lost_gpu_reports = it->second;
+  return facts;
+}
+
+void Replay::settle_at(Nanoseconds at) {
+  judge_ = false;
+  for (auto& [name, link] : links_) {
+    catch_up(link, at);
+    judging_.set_facts(link.port, facts_of(link, link.state), instant(at));
+  }
+  for (auto& change : judging_.settle(instant(at))) {
+    const auto loaded_time = judging_.ledger(change.port).state().lifetime.exposure.loaded;
+    changes_.push_back({std::move(change), loaded_time});
+  }
+  for (auto& [name, link] : links_) plan(link);
+}
+
+void Replay::plan(Link& link) {
+  const auto wait = judging_.next_change(link.port, loaded(link.state));
+  link.due = wait ? std::optional(link.until + *wait) : std::nullopt;
+}
+
+Result<void> Replay::apply(const TraceHeader& header) {
+  header_ = header;
+  return {};
+}
+
+Result<void> Replay::apply(const TraceLink& news) {
+  if (auto ok = watched(); !ok) return ok;
+  const auto it = links_.find(news.link);
+  if (it != links_.end()) {
+    take_over(pend(it->second).next, news);
+    if (!only_speed(news)) judge_ = true;
+    return {};
+  }
+  if (!news.port) return std::unexpected(find(news.link).error());
+  if (judging_.knows(*news.port)) {
+    return fail(fmt::format("port {} of link \"{}\" belongs to another link", to_string(*news.port), news.link));
+  }
+  auto& link = links_[news.link];
+  link.port = *news.port;
+  link.until = now_;
+  link.state = news;
+  judging_.set_facts(link.port, facts_of(link, link.state), instant(now_));
+  // An interval of no length: the ledger's time begins here.
+  observe(link, now_, now_, link.state, {}, true);
+  judge_ = true;
+  return {};
+}
+
+Result<void> Replay::apply(const TraceCount& count) {
+  if (auto ok = watched(); !ok) return ok;
+  const auto link = find(count.link);
+  if (!link) return std::unexpected(link.error());
+  pend(**link).counted.push_back({count.side, count.severity, count.added});
+  judge_ = true;
+  return {};
+}
+
+Result<void> Replay::apply(const TraceTransition& transition) {
+  if (transition.link.empty()) {
+    for (auto& [name, link] : links_) judging_.transition(link.port, transition.kind, instant(now_));
+    return {};
+  }
+  const auto link = find(transition.link);
+  if (!link) return std::unexpected(link.error());
+  judging_.transition((*link)->port, transition.kind, instant(now_));
+  return {};
+}
+
+Result<void> Replay::apply(const TraceMark& mark) {
+  const auto link = find(mark.link);
+  if (!link) return std::unexpected(link.error());
+  flush();
+  catch_up(**link, now_);
+  judging_.mark((*link)->port, instant(now_), mark.text);
+  judge_ = true;
+  return {};
+}
+
+Result<void> Replay::apply(const TraceRun&) { return {}; }
+
+Result<void> Replay::apply(const TraceWatch& watch) {
+  if (watch.on != away_since_.has_value()) {
+    return fail(watch.on ? "watching begins, but it had not ended" : "watching ends twice");
+  }
+  if (!watch.on) {
+    flush();
+    settle_at(now_);
+    away_since_ = now_;
+    return {};
+  }
+  gap_since_ = std::exchange(away_since_, std::nullopt);
+  for (auto& [name, link] : links_) pend(link);
+  judge_ = true;
+  return {};
+}
+
+Result<void> Replay::watched() const {
+  if (!away_since_) return {};
+  return fail("a sample while nobody watches; expected a line saying that watching goes on");
+}
+
+Result<void> Replay::apply(const TraceBoot& boot) {
+  if (!away_since_) {
+    flush();
+    settle_at(now_);
+  }
+  away_since_.reset();
+  now_ = {};
+  header_->start = boot.start;
+  for (auto& [name, link] : links_) link.until = {};
+  judging_.begin_boot(instant(now_));
+  for (auto& [name, link] : links_) plan(link);
+  return {};
+}
+
+Result<void> Replay::apply(const TraceXid& xid) {
+  const auto link = find(xid.link);
+  if (!link) return std::unexpected(link.error());
+  if (xid.number == 79) ++lost_gpus_[xid.link];
+  judge_ = true;
+  return {};
+}
+
+Result<void> Replay::apply(const TraceUnattributed& messages) {
+  const auto link = find(messages.link);
+  if (!link) return std::unexpected(link.error());
+  judging_.unattributed((*link)->port, messages.messages);
+  return {};
+}
+
+}  // namespace wopr
