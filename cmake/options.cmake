@@ -10,3 +10,10 @@ if(WOPR_SANITIZE)
   target_compile_options(wopr_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
   target_link_options(wopr_options INTERFACE -fsanitize=address,undefined)
 endif()
+# What a distribution hardens its own packages with, for what we ship; no path of the build machine gets into it.
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+include(CheckPIESupported)
+check_pie_supported()
+target_compile_options(wopr_options INTERFACE
+  $<$<CONFIG:Release>:-fstack-protector-strong -D_FORTIFY_SOURCE=2 -ffile-prefix-map=${PROJECT_SOURCE_DIR}=.>)
+target_link_options(wopr_options INTERFACE $<$<CONFIG:Release>:LINKER:-z,relro,-z,now>)
