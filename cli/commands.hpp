@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-#include "embedded.hpp"
+#include "live/live_monitor.hpp"
 
 namespace CLI {
 class App;

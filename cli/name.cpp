@@ -14,7 +14,7 @@ void add_name(CLI::App& app, Command& chosen) {
   command->callback([&chosen] {
     chosen = [](const CommonOptions& options) {
       const auto places = options.places();
-      const auto monitor = EmbeddedMonitor::start(places);
+      const auto monitor = LiveMonitor::start(places, "embedded");
       if (!monitor) {
         complain(monitor.error());
         return exit_failed;

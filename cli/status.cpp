@@ -27,7 +27,7 @@ struct StatusOptions {
   std::vector<std::string> slots;
 };
 
-int show_once(const EmbeddedMonitor& monitor, const std::set<Bdf>& ports, const StatusOptions& options) {
+int show_once(const LiveMonitor& monitor, const std::set<Bdf>& ports, const StatusOptions& options) {
   const auto status = restrict_to(monitor.status(), ports);
   if (options.json) return print(dump(to_json(status), true));
   StatusView view;
@@ -37,7 +37,7 @@ int show_once(const EmbeddedMonitor& monitor, const std::set<Bdf>& ports, const 
 }
 
 int run_status(const CommonOptions& common, const StatusOptions& options) {
-  auto monitor = EmbeddedMonitor::start(common.places());
+  auto monitor = LiveMonitor::start(common.places(), "embedded");
   if (!monitor) {
     complain(monitor.error());
     return exit_failed;

@@ -17,7 +17,7 @@ void add_topology(CLI::App& app, Command& chosen) {
   command->add_flag("--json", *json, "Print JSON");
   command->callback([&chosen, json] {
     chosen = [json](const CommonOptions& options) {
-      const auto monitor = EmbeddedMonitor::start(options.places());
+      const auto monitor = LiveMonitor::start(options.places(), "embedded");
       if (!monitor) {
         complain(monitor.error());
         return exit_failed;

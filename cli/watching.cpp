@@ -67,7 +67,7 @@ std::string in_place(const std::string& text, const Style& style) {
 
 class Watcher {
  public:
-  Watcher(EmbeddedMonitor& monitor, const WatchOptions& options)
+  Watcher(LiveMonitor& monitor, const WatchOptions& options)
       : monitor_(monitor), options_(options), style_(detect_style(STDOUT_FILENO)), screen_(in_place_wanted()) {}
 
   int run();
@@ -79,7 +79,7 @@ class Watcher {
   [[nodiscard]] Result<Written> show();
   int finish();
 
-  EmbeddedMonitor& monitor_;
+  LiveMonitor& monitor_;
   const WatchOptions& options_;
   Style style_;
   Screen screen_;
@@ -159,6 +159,6 @@ int Watcher::run() {
 
 }  // namespace
 
-int run_watch(EmbeddedMonitor& monitor, const WatchOptions& options) { return Watcher{monitor, options}.run(); }
+int run_watch(LiveMonitor& monitor, const WatchOptions& options) { return Watcher{monitor, options}.run(); }
 
 }  // namespace wopr

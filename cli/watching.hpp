@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <set>
 
-#include "embedded.hpp"
+#include "live/live_monitor.hpp"
 
 namespace wopr {
 
@@ -21,6 +21,6 @@ struct WatchOptions {
   std::set<Bdf> ports;  // only these links; empty: all
 };
 
-[[nodiscard]] int run_watch(EmbeddedMonitor& monitor, const WatchOptions& options);
+[[nodiscard]] int run_watch(LiveMonitor& monitor, const WatchOptions& options);
 
 }  // namespace wopr

@@ -93,7 +93,7 @@ void Monitor::State::note_devices(std::vector<Effect>& effects) {
     const auto& link = topology.links[i];
     const auto port = topology.functions[link.port].bdf;
     auto& record = links[port];
-    if (!record.present) effects.push_back(LinkAdded{port, names[i].label});
+    if (!record.present && scanned) effects.push_back(LinkAdded{port, names[i].label});
     record.present = true;
     record.slot = names[i];
     std::optional<Bdf> device;
@@ -101,7 +101,7 @@ void Monitor::State::note_devices(std::vector<Effect>& effects) {
     if (record.device && record.device != device) {
       effects.push_back(DeviceLeft{port, record.slot.label, *record.device});
     }
-    if (device && record.device != device) {
+    if (device && record.device != device && scanned) {
       effects.push_back(DeviceArrived{port, record.slot.label, *device, topology.find(*device)->name});
     }
     record.device = device;
@@ -350,6 +350,10 @@ Status Monitor::status(Instant now) const {
   status.problems.insert(status.problems.end(), s.round_problems.begin(), s.round_problems.end());
   return status;
 }
+
+bool Monitor::has_problems() const { return !state_->round_problems.empty(); }
+
+void Monitor::set_gpus(GpuRule gpus) { state_->config.gpus = std::move(gpus); }
 
 std::vector<Bdf> Monitor::watched() const {
   std::vector<Bdf> functions;

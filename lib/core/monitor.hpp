@@ -75,7 +75,8 @@ class Monitor {
   Monitor& operator=(Monitor&&) noexcept;
 
   // A new picture of the machine: at start, after a hotplug, after a reload. `names` has one name per link of
-  // machine.topology. Counts survive as long as the port's address does.
+  // machine.topology. Counts survive as long as the port's address does. What the first scan finds has not come: no
+  // effect tells of it.
   std::vector<Effect> apply_scan(Machine machine, std::vector<SlotName> names, Instant now);
 
   // One round of samples. Samples of functions that no scan has shown are kept for the next scan.
@@ -83,6 +84,12 @@ class Monitor {
 
   [[nodiscard]] Status status(Instant now) const;
   [[nodiscard]] const Machine& machine() const;
+
+  // The last round reported problems: the Status differs once they are over.
+  [[nodiscard]] bool has_problems() const;
+
+  // From now on these functions count as GPUs (the owner changed the configuration); takes effect with the next scan.
+  void set_gpus(GpuRule gpus);
 
   // The functions whose counters belong to some link end, for the reader to watch.
   [[nodiscard]] std::vector<Bdf> watched() const;

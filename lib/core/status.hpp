@@ -93,4 +93,7 @@ struct Status {
   std::vector<std::string> notes;  // what the reader should know of the whole machine ("run as root to …")
 };
 
+// One line for a service manager: "7 slots, 7 GPUs; 12 errors on PCIE3".
+[[nodiscard]] std::string summary_line(const Status& status);
+
 }  // namespace wopr

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "notes.hpp"
+#include "core/notes.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <sstream>
-
-#include "describe.hpp"
 
 namespace wopr {
 namespace {
@@ -69,7 +67,7 @@ std::vector<std::string> machine_notes(const Machine& machine, const BoardTable*
     notes.push_back("Some GPU slots have no name known to any source; \"wopr-aer name\" helps to give them one.");
   }
   if (const auto parameters = disabling_parameters(machine); !parameters.empty()) {
-    notes.push_back(fmt::format("To see errors, take {} off the kernel command line and reboot.", enumerate(parameters)));
+    notes.push_back(fmt::format("To see errors, take {} off the kernel command line and reboot.", fmt::join(parameters, " and ")));
   } else if (firmware_kept_aer(machine)) {
     if (board != nullptr && !board->aer_fix.empty()) {
       notes.push_back(fmt::format("To give AER to Linux on this board: {}", board->aer_fix));

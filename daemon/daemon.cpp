@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon.hpp"
+
+#include <malloc.h>
+#include <spdlog/spdlog.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "bus/service.hpp"
+#include "core/announcer.hpp"
+#include "sink/journal.hpp"
+#include "source/clock.hpp"
+#include "source/hotplug.hpp"
+#include "live/live_monitor.hpp"
+
+namespace wopr {
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::duration_cast;
+using std::chrono::microseconds;
+
+// Uevents of one hotplug come in a bunch: the scan waits for a pause, though not for ever.
+constexpr auto settle = 100ms;
+constexpr auto settle_at_most = 1s;
+
+constexpr std::uint64_t timer_accuracy_us = 1000;
+
+struct EventDeleter {
+  void operator()(sd_event* event) const { sd_event_unref(event); }
+  void operator()(sd_event_source* source) const { sd_event_source_disable_unref(source); }
+};
+using EventSource = std::unique_ptr<sd_event_source, EventDeleter>;
+
+Error event_error(int code, std::string_view what) {
+  return Error{fmt::format("cannot {}: {}", what, std::strerror(-code)), {}, {}};
+}
+
+void log_bus(const BusNotice& notice) {
+  if (notice.trouble) spdlog::warn("<4>{}; monitoring goes on", to_string(notice.error));
+  else spdlog::info("<6>{}", to_string(notice.error));
+}
+
+void log_record(const JournalRecord& record) { spdlog::info("<{}>{}", record.priority, record.message); }
+
+}  // namespace
+
+struct Daemon::State {
+  DaemonOptions options;
+  LiveMonitor monitor;
+  Announcer announcer;
+  JournalSink journal{"wopr-aerd", log_record};
+  std::optional<Hotplug> hotplug;
+  std::unique_ptr<sd_event, EventDeleter> event;
+  std::optional<BusService> bus;  // after the loop: it must go first
+  EventSource sample_timer, rescan_timer, announce_timer, hotplug_io, sigterm, sigint, sighup;
+  std::optional<std::uint64_t> rescan_latest;  // monotonic us: scan then at the latest
+  std::uint64_t next_sample = 0;
+  std::string status_line;
+
+  State(DaemonOptions o, LiveMonitor w) : options(std::move(o)), monitor(std::move(w)) {}
+
+  Result<void> set_up();
+  Result<void> add_timer(EventSource& source, sd_event_time_handler_t handler, std::string_view what);
+  Result<void> add_signals();
+  Result<void> add_hotplug();
+  [[nodiscard]] std::uint64_t now() const;
+  [[nodiscard]] std::uint64_t interval() const;
+
+  void take(const Observation& observation);
+  void announce(std::vector<JournalRecord> records);
+  void arm_announcer();
+  void sample();
+  void rescan_soon();
+  void rescan();
+  void reload();
+  void stop();
+};
+
+namespace {
+
+template <void (Daemon::State::*member)()>
+int on_timer(sd_event_source*, std::uint64_t, void* state) {
+  (static_cast<Daemon::State*>(state)->*member)();
+  return 0;
+}
+
+template <void (Daemon::State::*member)()>
+int on_signal(sd_event_source*, const signalfd_siginfo*, void* state) {
+  (static_cast<Daemon::State*>(state)->*member)();
+  return 0;
+}
+
+}  // namespace
+
+std::uint64_t Daemon::State::now() const {
+  std::uint64_t usec = 0;
+  sd_event_now(event.get(), CLOCK_MONOTONIC, &usec);
+  return usec;
+}
+
+std::uint64_t Daemon::State::interval() const {
+  return static_cast<std::uint64_t>(microseconds(monitor.config().sample_interval).count());
+}
+
+Result<void> Daemon::State::add_timer(EventSource& source, sd_event_time_handler_t handler, std::string_view what) {
+  sd_event_source* raw = nullptr;
+  const int code =
+      sd_event_add_time(event.get(), &raw, CLOCK_MONOTONIC, UINT64_MAX, timer_accuracy_us, handler, this);
+  if (code < 0) return std::unexpected(event_error(code, what));
+  sd_event_source_set_enabled(raw, SD_EVENT_OFF);
+  source.reset(raw);
+  return {};
+}
+
+Result<void> Daemon::State::add_signals() {
+  const auto add = [&](EventSource& source, int signal, sd_event_signal_handler_t handler) {
+    sd_event_source* raw = nullptr;
+    const int code = sd_event_add_signal(event.get(), &raw, signal, handler, this);
+    source.reset(raw);
+    return code;
+  };
+  int code = add(sigterm, SIGTERM, on_signal<&State::stop>);
+  if (code >= 0) code = add(sigint, SIGINT, on_signal<&State::stop>);
+  if (code >= 0) code = add(sighup, SIGHUP, on_signal<&State::reload>);
+  if (code < 0) return std::unexpected(event_error(code, "take signals"));
+  return {};
+}
+
+// A faked or captured tree has no uevents: its changes are found by listing the bus at every round.
+Result<void> Daemon::State::add_hotplug() {
+  if (!Root(options.sysroot).is_live()) return {};
+  auto opened = Hotplug::open();
+  if (!opened) {
+    spdlog::warn("<4>{}; cards that come or go are found by listing the bus instead", to_string(opened.error()));
+    return {};
+  }
+  hotplug = std::move(*opened);
+  const auto handler = [](sd_event_source*, int, std::uint32_t, void* state) {
+    auto& self = *static_cast<State*>(state);
+    if (self.hotplug->drain()) self.rescan_soon();
+    return 0;
+  };
+  sd_event_source* raw = nullptr;
+  const int code = sd_event_add_io(event.get(), &raw, hotplug->fd(), EPOLLIN, handler, this);
+  if (code < 0) return std::unexpected(event_error(code, "listen for hotplug"));
+  hotplug_io.reset(raw);
+  return {};
+}
+
+Result<void> Daemon::State::set_up() {
+  sd_event* raw = nullptr;
+  if (const int code = sd_event_new(&raw); code < 0) return std::unexpected(event_error(code, "make an event loop"));
+  event.reset(raw);
+  (void)sd_event_set_watchdog(event.get(), 1);
+  bus.emplace(event.get(), BusOptions{options.bus, WOPR_VERSION}, log_bus);
+  if (auto r = add_timer(sample_timer, on_timer<&State::sample>, "set the sampling timer"); !r) return r;
+  if (auto r = add_timer(rescan_timer, on_timer<&State::rescan>, "set the scan timer"); !r) return r;
+  if (auto r = add_timer(announce_timer, on_timer<&State::arm_announcer>, "set the record timer"); !r) return r;
+  if (auto r = add_signals(); !r) return r;
+  return add_hotplug();
+}
+
+void Daemon::State::take(const Observation& observation) {
+  if (!observation.changed && observation.effects.empty()) return;
+  const auto status = monitor.status();
+  announce(announcer.take(observation.effects, status, read_clocks()));
+  arm_announcer();
+  bus->publish(status, observation.effects);
+  if (auto line = summary_line(status); line != status_line) {
+    status_line = std::move(line);
+    sd_notifyf(0, "STATUS=%s", status_line.c_str());
+  }
+}
+
+void Daemon::State::announce(std::vector<JournalRecord> records) { journal.write(std::move(records)); }
+
+// Tells what is due and sets the timer to what is due next.
+void Daemon::State::arm_announcer() {
+  const auto instant = read_clocks();
+  announce(announcer.tick(instant));
+  const auto due = announcer.next_due();
+  if (!due) {
+    sd_event_source_set_enabled(announce_timer.get(), SD_EVENT_OFF);
+    return;
+  }
+  const auto wait = std::max<std::chrono::nanoseconds>(*due - instant.boot, 0ns);
+  sd_event_source_set_time(announce_timer.get(),
+                           now() + static_cast<std::uint64_t>(duration_cast<microseconds>(wait).count()) + 1000);
+  sd_event_source_set_enabled(announce_timer.get(), SD_EVENT_ONESHOT);
+}
+
+void Daemon::State::sample() {
+  take(hotplug ? monitor.sample() : monitor.refresh());
+  // Evenly spaced; rounds that were missed (a suspended machine, a stopped process) are not made up for.
+  next_sample = std::max(next_sample + interval(), now());
+  sd_event_source_set_time(sample_timer.get(), next_sample);
+  sd_event_source_set_enabled(sample_timer.get(), SD_EVENT_ONESHOT);
+}
+
+void Daemon::State::rescan_soon() {
+  const auto instant = now();
+  if (!rescan_latest) rescan_latest = instant + static_cast<std::uint64_t>(microseconds(settle_at_most).count());
+  const auto when = std::min(instant + static_cast<std::uint64_t>(microseconds(settle).count()), *rescan_latest);
+  sd_event_source_set_time(rescan_timer.get(), when);
+  sd_event_source_set_enabled(rescan_timer.get(), SD_EVENT_ONESHOT);
+}
+
+void Daemon::State::rescan() {
+  rescan_latest.reset();
+  take(monitor.rescan());
+  malloc_trim(0);  // a scan holds pci.ids for a moment
+}
+
+void Daemon::State::reload() {
+  sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", static_cast<unsigned long long>(now()));
+  auto observation = monitor.reload();
+  if (observation) {
+    spdlog::info("<6>configuration reloaded");
+    take(*observation);
+  } else {
+    const auto& error = observation.error();
+    announce({JournalRecord{RecordKind::config_refused, 3,
+                            fmt::format("the new configuration is not valid, the old one stays in force: {}",
+                                        to_string(error)),
+                            {{"WOPR_CONFIG", error.where}}}});
+  }
+  malloc_trim(0);
+  sd_notifyf(0, "READY=1\nSTATUS=%s", status_line.c_str());
+}
+
+void Daemon::State::stop() {
+  sd_notify(0, "STOPPING=1");
+  sd_event_exit(event.get(), 0);
+}
+
+Daemon::Daemon(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Daemon::~Daemon() = default;
+Daemon::Daemon(Daemon&&) noexcept = default;
+Daemon& Daemon::operator=(Daemon&&) noexcept = default;
+
+Result<Daemon> Daemon::create(DaemonOptions options) {
+  Places places{Root(options.sysroot), options.config, options.data, options.snapshot};
+  auto monitor = LiveMonitor::start(std::move(places), "service");
+  if (!monitor) return std::unexpected(monitor.error());
+  auto state = std::make_unique<State>(std::move(options), std::move(*monitor));
+  if (auto ready = state->set_up(); !ready) return std::unexpected(ready.error());
+  return Daemon(std::move(state));
+}
+
+int Daemon::run() {
+  auto& s = *state_;
+  malloc_trim(0);
+  s.take(s.monitor.take_first());
+  s.bus->start();
+  s.next_sample = s.now();
+  s.sample();
+  sd_notifyf(0, "READY=1\nSTATUS=%s", s.status_line.c_str());
+  spdlog::info("<6>watching {}", s.status_line);
+  const int status = sd_event_loop(s.event.get());
+  s.journal.write(s.announcer.finish(read_clocks()));
+  if (status < 0) spdlog::error("<3>the event loop failed: {}", std::strerror(-status));
+  return status < 0 ? 1 : status;
+}
+
+}  // namespace wopr

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "live/live_monitor.hpp"
+
+#include <array>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <utility>
+
+#include "config/boards.hpp"
+#include "core/notes.hpp"
+#include "core/snapshot.hpp"
+#include "source/clock.hpp"
+#include "source/counters.hpp"
+#include "source/links.hpp"
+#include "source/machine.hpp"
+
+namespace wopr {
+namespace {
+
+constexpr std::size_t snapshot_limit = 1 << 20;
+
+struct Settings {
+  Config config;
+  Partial<std::vector<BoardTable>> boards;
+};
+
+Result<Settings> load_settings(const Places& places) {
+  auto config = load_config(places.config);
+  if (!config) return std::unexpected(config.error());
+  const std::array directories = {places.config / "boards", places.data / "boards"};
+  return Settings{std::move(*config), load_boards(directories)};
+}
+
+// Absent where root has not written one: then names come from what can be read without.
+std::optional<std::string> read_snapshot_file(const std::filesystem::path& path) {
+  if (path.empty()) return std::nullopt;
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return std::nullopt;
+  std::string text(snapshot_limit, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  return text;
+}
+
+void append(std::vector<Effect>& effects, std::vector<Effect> more) {
+  effects.insert(effects.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+}
+
+// One function per link end tells its speed: the port and the device's first.
+std::vector<Bdf> link_functions(const Topology& topology) {
+  std::vector<Bdf> functions;
+  for (const auto& link : topology.links) {
+    if (link.empty()) continue;
+    functions.push_back(topology.functions[link.port].bdf);
+    functions.push_back(topology.functions[link.device.front()].bdf);
+  }
+  return functions;
+}
+
+}  // namespace
+
+struct LiveMonitor::State {
+  Places places;
+  Settings settings;
+  Monitor monitor;
+  std::optional<CounterReader> counters;
+  LinkReader links;
+  Observation first;
+
+  Observation scan();
+  Observation sample();
+};
+
+Observation LiveMonitor::State::scan() {
+  auto machine = read_machine(places.root);
+  machine.problems.insert(machine.problems.end(), settings.boards.problems.begin(), settings.boards.problems.end());
+  if (const auto text = read_snapshot_file(places.snapshot)) {
+    const auto snapshot = parse_snapshot(*text, places.snapshot.string());
+    machine.problems.insert(machine.problems.end(), snapshot.problems.begin(), snapshot.problems.end());
+    apply_snapshot(machine, snapshot.value);
+  }
+  SlotSources sources;
+  sources.overrides = settings.config.slots;
+  sources.board = find_board(settings.boards.value, machine.board_vendor, machine.board_name);
+  sources.smbios = machine.smbios;
+  auto names = name_slots(machine.topology, sources);
+  if (!counters) counters.emplace(places.root, machine.boot_id);
+  links.watch(link_functions(machine.topology));
+  Observation observation;
+  observation.effects = monitor.apply_scan(std::move(machine), std::move(names), read_clocks());
+  observation.changed = true;
+  counters->watch(monitor.watched());
+  return observation;
+}
+
+Observation LiveMonitor::State::sample() {
+  auto round = counters->read();
+  round.links = links.read();
+  Observation observation;
+  observation.changed = !round.changed.empty() || !round.links.empty() || !round.vanished.empty() ||
+                        !round.problems.empty() || monitor.has_problems();
+  observation.effects = monitor.apply_round(round, read_clocks());
+  return observation;
+}
+
+Result<LiveMonitor> LiveMonitor::start(Places places, std::string monitor_name) {
+  auto settings = load_settings(places);
+  if (!settings) return std::unexpected(settings.error());
+  MonitorConfig config{std::move(monitor_name), settings->config.gpus};
+  Monitor monitor(std::move(config), read_clocks());
+  LinkReader links(places.root);
+  auto state = std::make_unique<State>(
+      State{std::move(places), std::move(*settings), std::move(monitor), std::nullopt, std::move(links), {}});
+  state->first = state->scan();
+  append(state->first.effects, state->sample().effects);
+  return LiveMonitor(std::move(state));
+}
+
+LiveMonitor::LiveMonitor(std::unique_ptr<State> state) : state_(std::move(state)) {}
+LiveMonitor::~LiveMonitor() = default;
+LiveMonitor::LiveMonitor(LiveMonitor&&) noexcept = default;
+LiveMonitor& LiveMonitor::operator=(LiveMonitor&&) noexcept = default;
+
+Observation LiveMonitor::take_first() { return std::exchange(state_->first, {}); }
+
+Observation LiveMonitor::rescan() {
+  auto observation = state_->scan();
+  append(observation.effects, state_->sample().effects);
+  return observation;
+}
+
+Observation LiveMonitor::sample() { return state_->sample(); }
+
+Observation LiveMonitor::refresh() { return state_->counters->bus_changed() ? rescan() : sample(); }
+
+Result<Observation> LiveMonitor::reload() {
+  auto settings = load_settings(state_->places);
+  if (!settings) return std::unexpected(settings.error());
+  state_->settings = std::move(*settings);
+  state_->monitor.set_gpus(state_->settings.config.gpus);
+  return rescan();
+}
+
+Status LiveMonitor::status() const {
+  auto status = state_->monitor.status(read_clocks());
+  for (auto& note : machine_notes(machine(), board(), status)) status.notes.push_back(std::move(note));
+  return status;
+}
+
+const Machine& LiveMonitor::machine() const { return state_->monitor.machine(); }
+const Config& LiveMonitor::config() const { return state_->settings.config; }
+const BoardTable* LiveMonitor::board() const {
+  return find_board(state_->settings.boards.value, machine().board_vendor, machine().board_name);
+}
+
+}  // namespace wopr

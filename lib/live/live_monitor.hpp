@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The monitor put together with the sources it is fed from: what the service and the embedded monitor have in
+// common. Reads the machine when started and at every rescan, samples when told to; never waits. Fails only on a
+// broken configuration; what cannot be read is a problem in the Status. Not thread-safe.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/config.hpp"
+#include "core/monitor.hpp"
+#include "source/root.hpp"
+
+namespace wopr {
+
+struct Places {
+  Root root;
+  std::filesystem::path config;    // holds wopr-aer.toml, wopr-aer.d and the owner's boards
+  std::filesystem::path data;      // holds the shipped boards
+  std::filesystem::path snapshot;  // what root wrote down for us; need not exist
+};
+
+struct Observation {
+  std::vector<Effect> effects;
+  bool changed = false;  // the Status may differ from before
+};
+
+class LiveMonitor {
+ public:
+  // `monitor_name` is what Status says of itself: "service" or "embedded".
+  [[nodiscard]] static Result<LiveMonitor> start(Places places, std::string monitor_name);
+  ~LiveMonitor();
+  LiveMonitor(LiveMonitor&&) noexcept;
+  LiveMonitor& operator=(LiveMonitor&&) noexcept;
+
+  // What the first scan and the first round found. Once; empty after.
+  [[nodiscard]] Observation take_first();
+
+  Observation rescan();
+  Observation sample();
+
+  // For callers without hotplug events: a rescan when functions have come or gone since the last call (always at
+  // the first), else a sample.
+  Observation refresh();
+
+  // Reads configuration and boards anew and scans. On error the old ones stay in force and nothing changes.
+  [[nodiscard]] Result<Observation> reload();
+
+  [[nodiscard]] Status status() const;
+  [[nodiscard]] const Machine& machine() const;
+  [[nodiscard]] const Config& config() const;
+  [[nodiscard]] const BoardTable* board() const;  // null when no table is for this board
+
+ private:
+  struct State;
+  explicit LiveMonitor(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace wopr
