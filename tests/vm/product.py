@@ -58,9 +58,10 @@ class Watch:
 
 
 def table(text: str) -> dict[str, str]:
-    """The rows of the status table by slot; what is said of a slot below the table ("PCIE3: ...") is none."""
+    """The rows of the status table by slot; what is said of a slot above or below the table is none."""
     rows: dict[str, str] = {}
-    for name, row in re.findall(r"^\s*(PCIE[1-7])\s+(.*)$", text, re.M):
+    lines = text[text.index("\nSLOT "):].split("\n\n", 1)[0]
+    for name, row in re.findall(r"^\s*(PCIE[1-7])\s+(.*)$", lines, re.M):
         rows.setdefault(name, row)
     return rows
 
