@@ -21,6 +21,7 @@ struct CommonOptions {
   std::string sysroot = "/";
   std::optional<std::string> config;
   std::optional<std::string> data;
+  bool embedded = false;  // do not ask the service
 
   [[nodiscard]] Places places() const;
 };

@@ -19,6 +19,7 @@ void add_common(CLI::App& app, wopr::CommonOptions& options) {
   app.add_option("--data-dir", options.data, "Where the shipped board tables are (also: WOPR_AER_DATADIR)")
       ->type_name("DIR")
       ->check(CLI::ExistingDirectory);
+  app.add_flag("--embedded", options.embedded, "Read the machine here; do not ask the service");
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "commands.hpp"
+#include "feed.hpp"
 #include "json.hpp"
 #include "output.hpp"
 #include "render_status.hpp"
@@ -27,8 +28,8 @@ struct StatusOptions {
   std::vector<std::string> slots;
 };
 
-int show_once(const LiveMonitor& monitor, const std::set<Bdf>& ports, const StatusOptions& options) {
-  const auto status = restrict_to(monitor.status(), ports);
+int show_once(const StatusFeed& feed, const std::set<Bdf>& ports, const StatusOptions& options) {
+  const auto status = restrict_to(feed.status(), ports);
   if (options.json) return print(dump(to_json(status), true));
   StatusView view;
   view.all = options.all;
@@ -37,27 +38,27 @@ int show_once(const LiveMonitor& monitor, const std::set<Bdf>& ports, const Stat
 }
 
 int run_status(const CommonOptions& common, const StatusOptions& options) {
-  auto monitor = LiveMonitor::start(common.places(), "embedded");
-  if (!monitor) {
-    complain(monitor.error());
+  auto feed = StatusFeed::open(common);
+  if (!feed) {
+    complain(feed.error());
     return exit_failed;
   }
-  const auto ports = select_ports(monitor->status(), options.slots);
+  const auto ports = select_ports(feed->status(), options.slots);
   if (!ports) {
     complain(ports.error());
     return exit_usage;
   }
-  if (!options.watch) return show_once(*monitor, *ports, options);
+  if (!options.watch) return show_once(*feed, *ports, options);
   WatchOptions watch;
   watch.json = options.json;
   watch.all = options.all;
   watch.count = options.count;
-  watch.interval = monitor->config().sample_interval;
+  watch.interval = feed->interval();
   if (options.interval != 0) {
     watch.interval = std::chrono::milliseconds{static_cast<std::int64_t>(options.interval * 1000)};
   }
   watch.ports = *ports;
-  return run_watch(*monitor, watch);
+  return run_watch(*feed, watch);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "commands.hpp"
+#include "feed.hpp"
 #include "output.hpp"
 #include "render_topology.hpp"
 
@@ -17,12 +18,12 @@ void add_topology(CLI::App& app, Command& chosen) {
   command->add_flag("--json", *json, "Print JSON");
   command->callback([&chosen, json] {
     chosen = [json](const CommonOptions& options) {
-      const auto monitor = LiveMonitor::start(options.places(), "embedded");
-      if (!monitor) {
-        complain(monitor.error());
+      const auto feed = StatusFeed::open(options);
+      if (!feed) {
+        complain(feed.error());
         return exit_failed;
       }
-      const auto status = monitor->status();
+      const auto& status = feed->status();
       if (*json) return print(dump(topology_json(status), true));
       return print(render_topology(status, detect_style(STDOUT_FILENO)));
     };

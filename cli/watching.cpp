@@ -67,8 +67,8 @@ std::string in_place(const std::string& text, const Style& style) {
 
 class Watcher {
  public:
-  Watcher(LiveMonitor& monitor, const WatchOptions& options)
-      : monitor_(monitor), options_(options), style_(detect_style(STDOUT_FILENO)), screen_(in_place_wanted()) {}
+  Watcher(StatusFeed& feed, const WatchOptions& options)
+      : feed_(feed), options_(options), style_(detect_style(STDOUT_FILENO)), screen_(in_place_wanted()) {}
 
   int run();
 
@@ -79,7 +79,7 @@ class Watcher {
   [[nodiscard]] Result<Written> show();
   int finish();
 
-  LiveMonitor& monitor_;
+  StatusFeed& feed_;
   const WatchOptions& options_;
   Style style_;
   Screen screen_;
@@ -97,7 +97,7 @@ std::string Watcher::text() const {
 }
 
 void Watcher::refresh() {
-  status_ = restrict_to(monitor_.status(), options_.ports);
+  status_ = restrict_to(feed_.status(), options_.ports);
   watch_.take(status_);
 }
 
@@ -151,7 +151,7 @@ int Watcher::run() {
       continue;
     }
     stopping = *wake == Wake::stop;
-    monitor_.refresh();
+    feed_.refresh();
     refresh();
     ++refreshes;
   }
@@ -159,6 +159,6 @@ int Watcher::run() {
 
 }  // namespace
 
-int run_watch(LiveMonitor& monitor, const WatchOptions& options) { return Watcher{monitor, options}.run(); }
+int run_watch(StatusFeed& feed, const WatchOptions& options) { return Watcher{feed, options}.run(); }
 
 }  // namespace wopr

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <set>
 
-#include "live/live_monitor.hpp"
+#include "feed.hpp"
 
 namespace wopr {
 
@@ -21,6 +21,6 @@ struct WatchOptions {
   std::set<Bdf> ports;  // only these links; empty: all
 };
 
-[[nodiscard]] int run_watch(LiveMonitor& monitor, const WatchOptions& options);
+[[nodiscard]] int run_watch(StatusFeed& feed, const WatchOptions& options);
 
 }  // namespace wopr
