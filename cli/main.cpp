@@ -10,15 +10,16 @@
 namespace {
 
 void add_common(CLI::App& app, wopr::CommonOptions& options) {
+  const auto existing = CLI::Validator{CLI::ExistingDirectory}.description("");
   app.add_option("--sysroot", options.sysroot, "Read the machine captured below DIR instead of this one")
       ->type_name("DIR")
-      ->check(CLI::ExistingDirectory);
+      ->check(existing);
   app.add_option("--config", options.config, "Configuration directory (default: SYSROOT/etc/wopr-aer)")
       ->type_name("DIR")
-      ->check(CLI::ExistingDirectory);
+      ->check(existing);
   app.add_option("--data-dir", options.data, "Where the shipped board tables are (also: WOPR_AER_DATADIR)")
       ->type_name("DIR")
-      ->check(CLI::ExistingDirectory);
+      ->check(existing);
   app.add_flag("--embedded", options.embedded, "Read the machine here; do not ask the service");
 }
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "describe.hpp"
 #include "headline.hpp"
@@ -36,7 +37,7 @@ std::string table_device(const SlotStatus& slot) {
 std::string render_table(const Status& status, const Slots& slots, const StatusView& view, const Style& style) {
   const bool other_devices = std::any_of(slots.begin(), slots.end(), [](const auto* s) { return !s->gpu; });
   std::vector<Column> columns = {{"SLOT", false, 8, 0},
-                                 {other_devices ? "GPU OR DEVICE" : "GPU", false, 14, 0},
+                                 {other_devices ? "GPU OR DEVICE" : "GPU", false, 14, 0, 24},
                                  {"LINK", false, 0, 0},
                                  {"MAX", false, 0, 2},
                                  {"AT PORT", true, 0, 0},
@@ -139,9 +140,14 @@ std::string render_status(const Status& status, const StatusView& view, const St
     if (!part.empty()) text += "\n" + part;
   };
   if (!shown.empty()) section(render_table(status, shown, view, style));
-  for (const auto* slot : shown) {
-    if (has_errors(*slot)) section(render_detail(status, *slot, view.watch, style));
-  }
+  // What happens now comes first: a terminal may be too low for all blocks.
+  Slots details;
+  std::ranges::copy_if(shown, std::back_inserter(details), [](const auto* slot) { return has_errors(*slot); });
+  std::ranges::stable_partition(details, [&](const auto* slot) {
+    const auto* added = added_at(view.watch, *slot);
+    return added != nullptr && added->total() != 0;
+  });
+  for (const auto* slot : details) section(render_detail(status, *slot, view.watch, style));
   section(render_unseen(status, shown, style));
   section(render_lists(status, view, style));
   section(render_origin(status, style));

@@ -87,7 +87,6 @@ Json link_json(const Forest& forest, const SlotStatus& slot) {
 
 std::string render_topology(const Status& status, const Style& style) {
   const auto forest = plant(status);
-  if (status.slots.empty()) return "No PCI Express link is visible on this machine.\n";
   Table table{{{"ROOT BUS, PORT, DEVICE", false, 39, 0},
                {"LINK", false, 0, 0},
                {"EVIDENCE", false, 0, 0},
@@ -96,7 +95,7 @@ std::string render_topology(const Status& status, const Style& style) {
     table.add_span({bus, Ink::strong});
     for (std::size_t i = 0; i < links.size(); ++i) add_link(table, forest, *links[i], {}, i + 1 == links.size());
   }
-  auto text = table.render(style);
+  auto text = status.slots.empty() ? std::string{"No PCI Express link is visible on this machine.\n"} : table.render(style);
   const auto unverified = [](const SlotStatus& slot) {
     return evidence_word(slot.port_end).ends_with('?') || evidence_word(slot.device_end).ends_with('?');
   };

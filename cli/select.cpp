@@ -24,8 +24,12 @@ bool is_at(const SlotStatus& slot, const Bdf& bdf) {
 }
 
 Error unknown_slot(const Status& status, std::string_view word) {
+  // Addresses of on-board devices would bury the names.
+  const auto has_name = [](const SlotStatus& slot) { return slot.gpu || slot.slot.source != SlotSource::address; };
+  const bool some_named = std::ranges::any_of(status.slots, has_name);
   std::vector<std::string> known;
   for (const auto& slot : status.slots) {
+    if (some_named && !has_name(slot)) continue;
     if (std::ranges::find(known, slot.slot.label) == known.end()) known.push_back(slot.slot.label);
   }
   if (known.empty()) return {fmt::format("no slot '{}': this machine shows no slot at all", word), {}, {}};

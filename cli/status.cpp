@@ -71,11 +71,11 @@ void add_status(CLI::App& app, Command& chosen) {
   auto* watch = command->add_flag("--watch", options->watch, "Refresh until interrupted; show what is added");
   command->add_option("--interval", options->interval, "Time between refreshes (default: sample_interval)")
       ->type_name("SECONDS")
-      ->check(CLI::Range(shortest_interval, longest_interval))
+      ->check(CLI::Range(shortest_interval, longest_interval).description(""))
       ->needs(watch);
   command->add_option("--count", options->count, "Stop after N refreshes")
       ->type_name("N")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Validator{CLI::PositiveNumber}.description(""))
       ->needs(watch);
   command->add_option("SLOT", options->slots, "Only these: a slot's name or a PCI address")->type_name("");
   command->callback([&chosen, options] {

@@ -168,13 +168,17 @@ std::vector<std::size_t> Table::layout(const Style& style) const {
       widths[i] = std::max(widths[i], display_width(printable(row.cells[i].text, style.utf8)));
     }
   }
-  const auto excess = [&] {
+  const auto excess = [&](bool at_comfort) {
     std::size_t total = 0;
-    for (const auto width : widths) total += width == hidden ? 0 : width + gap;
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      if (widths[i] == hidden) continue;
+      const auto comfort = at_comfort ? columns_[i].comfort : 0;
+      total += (comfort == 0 ? widths[i] : std::min(widths[i], comfort)) + gap;
+    }
     const auto line = total > gap ? total - gap : 0;
     return line > style.width ? line - style.width : 0;
   };
-  while (excess() > 0) {
+  while (excess(true) > 0) {
     std::optional<std::size_t> leaves;
     for (std::size_t i = 0; i < columns_.size(); ++i) {
       if (widths[i] == hidden || columns_[i].dispensable == 0) continue;
@@ -183,7 +187,7 @@ std::vector<std::size_t> Table::layout(const Style& style) const {
     if (!leaves) break;
     widths[*leaves] = hidden;
   }
-  while (excess() > 0) {
+  while (excess(false) > 0) {
     std::optional<std::size_t> widest;
     for (std::size_t i = 0; i < columns_.size(); ++i) {
       const auto least = columns_[i].least;

@@ -41,6 +41,7 @@ struct Column {
   bool right = false;         // numbers
   std::size_t least = 0;      // may shrink to this; 0: never shrinks
   unsigned dispensable = 0;   // 0: always shown; the highest leaves first when the line is too narrow
+  std::size_t comfort = 0;    // of one that may shrink: to this width it gives way before another has to leave
 };
 
 class Table {

@@ -48,10 +48,28 @@ std::vector<std::string> disabling_parameters(const Machine& machine) {
   return found;
 }
 
+// Why there is nothing to see at all.
+void explain_absence(const Machine& machine, std::vector<std::string>& notes) {
+  const auto functions = machine.topology.functions.size();
+  if (!machine.topology.links.empty()) return;
+  if (functions == 0) {
+    notes.emplace_back("The kernel shows no PCI device (bus/pci/devices in sysfs is missing or empty).");
+  } else {
+    notes.push_back(fmt::format("The kernel shows {}, none below a PCI Express port: virtual machines look like this "
+                                "unless they are given PCIe root ports.",
+                                plural(functions, "PCI function")));
+  }
+  if (!machine.aer_driver_present) {
+    notes.emplace_back("This kernel has no AER service (built without CONFIG_PCIEAER or CONFIG_PCIEPORTBUS), so it "
+                       "would count no errors either.");
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> machine_notes(const Machine& machine, const BoardTable* board, const Status& status) {
   std::vector<std::string> notes;
+  explain_absence(machine, notes);
   if (lacks_root(machine)) {
     const bool names = std::ranges::any_of(status.slots, named_by_address);
     const bool masks = std::ranges::any_of(status.slots, unverified);

@@ -5,8 +5,10 @@
 #include <sys/utsname.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <iterator>
 #include <set>
+#include <system_error>
 
 #include "source/dmi.hpp"
 #include "source/functions.hpp"
@@ -61,6 +63,13 @@ void limit_problems(std::vector<Error>& problems, std::size_t limit) {
   problems.push_back(Error{fmt::format("{} more problems are not shown", left_out), {}, {}});
 }
 
+// A captured or faked machine may bring the names its host knew; the running one uses libpci's.
+std::string own_pci_ids(const Root& root) {
+  const auto file = root.prefix() / "usr/share/misc/pci.ids";
+  std::error_code ignored;
+  return !root.is_live() && std::filesystem::is_regular_file(file, ignored) ? file.string() : std::string{};
+}
+
 }  // namespace
 
 Machine read_machine(const Root& root, const ScanLimits& limits) {
@@ -86,7 +95,7 @@ Machine read_machine(const Root& root, const ScanLimits& limits) {
     if (function.asleep) asleep.insert(function.bdf);
   auto gpus = read_nvidia_gpus(root, asleep);
   absorb(machine.problems, std::move(gpus.problems));
-  PciNames names;
+  PciNames names(own_pci_ids(root));
   for (auto& function : functions.value) {
     function.name = names.name(function.vendor, function.device);
     if (const auto gpu = gpus.value.find(function.bdf); gpu != gpus.value.end()) function.gpu = gpu->second;

@@ -137,6 +137,7 @@ std::string PciNames::look_up(std::uint16_t vendor, std::uint16_t device) {
     auto access = open_access("/sys/bus/pci");  // never touched: only names are asked for
     failed_ = !access;
     if (access) access_ = std::move(*access);
+    if (access_ && !file_.empty()) pci_set_name_list_path(access_.get(), file_.data(), 0);
   }
   if (failed_) return number;
   constexpr int only_local = PCI_LOOKUP_NO_NUMBERS | PCI_LOOKUP_NO_HWDB;

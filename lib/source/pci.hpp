@@ -52,15 +52,19 @@ class PciBus {
   PciAccessPtr access_;
 };
 
-// Human names from the host's pci.ids, which is read at the first look-up (about 10 ms) and kept.
+// Human names from a pci.ids, the host's unless another `file` is given; read at the first look-up (about 10 ms) and
+// kept.
 class PciNames {
  public:
+  explicit PciNames(std::string file = {}) : file_(std::move(file)) {}
+
   // "NVIDIA GeForce RTX 4090"; "NVIDIA 10de:2684" or "10de:2684" when pci.ids does not know better.
   [[nodiscard]] std::string name(std::uint16_t vendor, std::uint16_t device);
 
  private:
   [[nodiscard]] std::string look_up(std::uint16_t vendor, std::uint16_t device);
 
+  std::string file_;  // libpci borrows it: before access_, so that it outlives it
   PciAccessPtr access_;
   bool failed_ = false;
   std::map<std::pair<std::uint16_t, std::uint16_t>, std::string> known_;

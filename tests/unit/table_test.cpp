@@ -82,6 +82,16 @@ TEST_F(TableTest, NarrowLinesDropThenShrink) {
   EXPECT_EQ(table.render(style), "NAME    KEEP\n012...  k\n");
 }
 
+TEST_F(TableTest, ALongColumnGivesWayBeforeAnotherLeaves) {
+  Table table{{{"NAME", false, 4, 0, 6}, {"MORE", false, 0, 1}}};
+  table.add({{"0123456789", Ink::plain}, {"m", Ink::plain}});
+  Style style;
+  style.width = 13;
+  EXPECT_EQ(table.render(style), "NAME     MORE\n0123...  m\n");
+  style.width = 11;
+  EXPECT_EQ(table.render(style), "NAME\n0123456789\n");
+}
+
 TEST_F(TableTest, LeadingBlanksOfATreeSurvivePainting) {
   Table table{{{"TREE", false, 0, 0}, {"N", true, 0, 0}}};
   table.add({{"   `- x", Ink::bad}, {"1", Ink::plain}});
