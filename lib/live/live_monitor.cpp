@@ -107,7 +107,9 @@ Observation LiveMonitor::State::sample() {
 Result<LiveMonitor> LiveMonitor::start(Places places, std::string monitor_name) {
   auto settings = load_settings(places);
   if (!settings) return std::unexpected(settings.error());
-  MonitorConfig config{std::move(monitor_name), settings->config.gpus};
+  MonitorConfig config;
+  config.monitor = std::move(monitor_name);
+  config.gpus = settings->config.gpus;
   Monitor monitor(std::move(config), read_clocks());
   LinkReader links(places.root);
   auto state = std::make_unique<State>(
