@@ -11,6 +11,7 @@ install(FILES systemd/wopr-aer.sysusers.conf DESTINATION lib/sysusers.d RENAME w
 install(FILES systemd/wopr-aer.catalog DESTINATION lib/systemd/catalog)
 install(FILES systemd/org.wopr.Aer1.conf DESTINATION ${CMAKE_INSTALL_DATADIR}/dbus-1/system.d)
 install(FILES systemd/org.wopr.Aer1.service DESTINATION ${CMAKE_INSTALL_DATADIR}/dbus-1/system-services)
+install(FILES lib/bus/org.wopr.Aer1.xml DESTINATION ${CMAKE_INSTALL_DATADIR}/dbus-1/interfaces)
 
 install(FILES config/wopr-aer.toml DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/wopr-aer)
 install(DIRECTORY config/boards DESTINATION ${CMAKE_INSTALL_DATADIR}/wopr-aer)
