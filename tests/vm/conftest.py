@@ -18,10 +18,11 @@ import pytest
 
 import firmware
 from images import DEFAULT_CACHE, HERE, Images
-from machine import Machine, Setup, pack_product
+from machine import Machine, MachineError, Setup, pack_product
 from product import prepare
 
 REPOSITORY = HERE.parent.parent
+MAX_BOOT_TRIES = 2  # of one setup; then its other tests fail at once instead of waiting too
 MAX_RUNNING = 2  # machines alive at once: 2 GiB each
 
 
@@ -56,6 +57,7 @@ class Pool:
         self.boots: list[str] = []
         self.used: list[Machine] = []  # by the running test: what to keep logs of
         self.failed_to_boot: list[Machine] = []
+        self.unbootable: dict[Setup, list[str]] = {}
 
     def get(self, setup: Setup) -> Machine:
         machine = self.machines.pop(setup, None)
@@ -63,6 +65,8 @@ class Pool:
             machine.close()
             machine = None
         if machine is None:
+            if len(tries := self.unbootable.get(setup, [])) >= MAX_BOOT_TRIES:
+                raise MachineError(f"did not boot for earlier tests either: {tries[-1]}")
             while len(self.machines) >= MAX_RUNNING:
                 self.machines.pop(next(iter(self.machines))).close()
             machine = self.fresh(setup)
@@ -76,8 +80,9 @@ class Pool:
         self.used.append(machine)
         try:
             machine.boot()
-        except BaseException:
+        except BaseException as error:
             self.failed_to_boot.append(machine)
+            self.unbootable.setdefault(setup, []).append(str(error).splitlines()[0])
             raise
         self.boots.append(f"{setup.kernel} {' '.join(setup.append)} {machine.boot_seconds:.1f} s")
         return machine

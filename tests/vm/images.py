@@ -83,6 +83,7 @@ class Images:
     def __init__(self, cache: Path, refresh: bool = False):
         self.cache = Path(cache).resolve()
         self.refresh = refresh
+        self._apt: Apt | None = None
 
     def kernel(self, role: str) -> Kernel:
         distro, suite = host_distribution()
@@ -90,14 +91,14 @@ class Images:
         if not packages:
             raise BuildError(f"no {role} kernel is known for distribution '{distro}' (see KERNEL_PACKAGES in images.py)")
         recipe = {"format": 1, "suite": suite, "packages": packages, "modules": MODULES}
-        where = self._artefact(f"kernel-{role}", recipe, lambda out: build_kernel(out, packages))
+        where = self._artefact(f"kernel-{role}", recipe, lambda out: build_kernel(self.apt(), out, packages))
         return Kernel(where / "vmlinuz", where / "modules.cpio", (where / "release").read_text().strip())
 
     def rootfs(self) -> Path:
         distro, suite = host_distribution()
         recipe = {"format": 1, "suite": suite, "packages": GUEST_PACKAGES, "dev": PRODUCT_DEV_PACKAGES,
                   "hooks": CUSTOMIZE_HOOKS}
-        return self._artefact("rootfs", recipe, lambda out: build_rootfs(out, suite)) / "root.squashfs"
+        return self._artefact("rootfs", recipe, lambda out: build_rootfs(self.apt(), out, suite)) / "root.squashfs"
 
     def inject(self) -> Path:
         source = HERE / "inject.c"
@@ -109,6 +110,11 @@ class Images:
         self.rootfs()
         for role in KERNEL_ROLES:
             self.kernel(role)
+
+    def apt(self) -> Apt:
+        """Made when something is to be built, and then only once."""
+        self._apt = self._apt or Apt()
+        return self._apt
 
     def _artefact(self, name: str, recipe: dict, build: Callable[[Path], None]) -> Path:
         key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:12]
@@ -153,12 +159,34 @@ def command(argv: list[str], **kwargs) -> str:
     return done.stdout
 
 
+class Apt:
+    """This machine's package sources with lists of our own, fresh ones: its own may be stale or cleaned away."""
+
+    def __init__(self) -> None:
+        self._scratch = tempfile.TemporaryDirectory(prefix="wopr-apt-")  # goes with this object
+        directory = Path(self._scratch.name)
+        for folder in ("lists/partial", "cache/archives/partial"):
+            (directory / folder).mkdir(parents=True)
+        config = directory / "apt.conf"
+        config.write_text(f'Dir::State::Lists "{directory}/lists";\nDir::Cache "{directory}/cache";\n')
+        self.environment = {**os.environ, "APT_CONFIG": str(config), "LC_ALL": "C"}
+        self.run("apt-get", "update")
+
+    def run(self, *words: str, cwd: str | None = None) -> str:
+        return command(list(words), cwd=cwd, env=self.environment)
+
+    def depends(self, package: str) -> list[str]:
+        text = self.run("apt-cache", "depends", "--no-recommends", "--no-suggests", "--no-conflicts", "--no-breaks",
+                        "--no-replaces", "--no-enhances", package)
+        return re.findall(r"^\s+(?:Pre)?Depends: ([^\s<>]+)", text, re.M)
+
+
 # --- kernel ---------------------------------------------------------------------------------------------
 
-def build_kernel(out: Path, packages: list[str]) -> None:
-    names = kernel_closure(packages)
+def build_kernel(apt: Apt, out: Path, packages: list[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="wopr-kernel-") as scratch:
-        command(["apt-get", "download", *names], cwd=scratch)
+        names = kernel_closure(apt, packages)
+        apt.run("apt-get", "download", *names, cwd=scratch)
         tree = Path(scratch) / "tree"
         for package in Path(scratch).glob("*.deb"):
             command(["dpkg", "-x", str(package), str(tree)])
@@ -178,25 +206,18 @@ def build_kernel(out: Path, packages: list[str]) -> None:
         (out / "modules.cpio").write_bytes(cpio(entries))
 
 
-def kernel_closure(packages: list[str]) -> list[str]:
+def kernel_closure(apt: Apt, packages: list[str]) -> list[str]:
     """The versioned image and module packages a kernel metapackage stands for."""
     found: list[str] = []
     todo = list(packages)
     while todo:
-        depends = apt_depends(todo.pop())
-        for name in depends:
+        for name in apt.depends(todo.pop()):
             if re.match(r"linux-(image|modules)(-unsigned|-extra)?-\d", name) and name not in found:
                 found.append(name)
                 todo.append(name)
     if not found:
-        raise BuildError(f"apt knows no kernel behind {packages}: run apt-get update, or this release has none")
+        raise BuildError(f"apt knows no kernel behind {packages}: this release has none (see KERNEL_PACKAGES in images.py)")
     return found
-
-
-def apt_depends(package: str) -> list[str]:
-    text = command(["apt-cache", "depends", "--no-recommends", "--no-suggests", "--no-conflicts", "--no-breaks",
-                    "--no-replaces", "--no-enhances", package])
-    return re.findall(r"^\s+(?:Pre)?Depends: ([^\s<>]+)", text, re.M)
 
 
 class ModuleTree:
@@ -265,8 +286,8 @@ def cpio(entries: list[CpioEntry]) -> bytes:
 
 # --- root file system -----------------------------------------------------------------------------------
 
-def build_rootfs(out: Path, suite: str) -> None:
-    packages = GUEST_PACKAGES + runtime_libraries(PRODUCT_DEV_PACKAGES)
+def build_rootfs(apt: Apt, out: Path, suite: str) -> None:
+    packages = GUEST_PACKAGES + runtime_libraries(apt, PRODUCT_DEV_PACKAGES)
     tar = out / "root.tar"
     command(["mmdebstrap", "--variant=minbase", "--format=tar", "--include=" + ",".join(packages),
              *(f"--dpkgopt=path-exclude=/usr/share/{d}/*" for d in ("doc", "man", "locale", "info")),
@@ -286,7 +307,7 @@ def apt_source_files() -> list[Path]:
     return files
 
 
-def runtime_libraries(dev_packages: list[str]) -> list[str]:
+def runtime_libraries(apt: Apt, dev_packages: list[str]) -> list[str]:
     """The libraries a program built against these development packages needs when it runs."""
     found: list[str] = []
     seen: set[str] = set()
@@ -297,7 +318,7 @@ def runtime_libraries(dev_packages: list[str]) -> list[str]:
             continue
         seen.add(name)
         if name.endswith("-dev"):
-            todo += [d for d in apt_depends(name) if d.startswith("lib")]
+            todo += [d for d in apt.depends(name) if d.startswith("lib")]
         elif name.startswith("lib"):
             found.append(name)
     return found

@@ -135,6 +135,19 @@ def test_an_error_right_before_removal_is_not_lost(installed):
     watch.stop()
 
 
+def test_a_card_gone_and_back_between_two_looks_is_not_lost_either(installed):
+    machine = installed()
+    end = "PCIE4", "device"
+    watch = product.Watch(machine)
+    before = sum(product.ends(watch.first)[end].values()) + product.link(watch.first, "PCIE4")["unattributed"]
+    port, card = (aer.function_at(machine, "PCIE4", side) for side in aer.SIDES)
+    inject = " ".join([aer.INJECT, *aer.targets(machine, (Error(*end, ("RxErr",), 2, gap_ms=0),))])
+    machine.guest.run(f"cd /sys/bus/pci/devices && {inject} && echo 1 > {card}/remove && echo 1 > {port}/rescan")
+    watch.until(lambda shown: product.link(shown, "PCIE4")["device"] is not None
+                and sum(product.ends(shown)[end].values()) + product.link(shown, "PCIE4")["unattributed"] == before + 2)
+    watch.stop()
+
+
 @pytest.mark.parametrize("argument, reason", [
     ("pci=noaer", r"pci=noaer"), ("pci=nommconf", r"extended config.*pci=nommconf"),
     ("pcie_ports=compat", r"pcie_ports=compat")])
