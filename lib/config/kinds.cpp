@@ -11,17 +11,17 @@
 namespace wopr {
 namespace {
 
-std::optional<std::uint16_t> parse_hex4(std::string_view digits) {
+std::optional<std::uint16_t> parse_hex(std::string_view digits) {
   std::uint16_t value = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
-  if (digits.size() != 4 || error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
+  if (error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
   return value;
 }
 
 std::optional<GpuRule::Id> parse_id(std::string_view text) {
   if (text.size() != 9 || text[4] != ':') return std::nullopt;
-  const auto vendor = parse_hex4(text.substr(0, 4));
-  const auto device = parse_hex4(text.substr(5));
+  const auto vendor = parse_hex(text.substr(0, 4));
+  const auto device = parse_hex(text.substr(5));
   if (!vendor || !device) return std::nullopt;
   return GpuRule::Id{*vendor, *device};
 }

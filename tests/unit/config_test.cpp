@@ -12,6 +12,7 @@
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "config/spelling.hpp"
 #include "support/temporary_directory.hpp"
@@ -337,6 +338,18 @@ TEST_F(ShippedConfig, TheManualPageHasEveryKeyItsRangeAndItsDefault) {
         << key.name << " = " << key.default_value;
     EXPECT_FALSE(key.expected.empty()) << key.name;
   }
+}
+
+TEST(NearestKey, OfTheSameSectionIsNearerButSpellingGoesFirst) {
+  const std::vector<KnownKey> known = {
+      {"journal", "interval"}, {"store", "interval"}, {"store", "intervene"}};
+  EXPECT_EQ(nearest_key("store", "intervall", known), "the nearest valid key is 'interval' in [store]");
+  EXPECT_EQ(nearest_key("journal", "intervall", known), "the nearest valid key is 'interval' in [journal]");
+  EXPECT_EQ(nearest_key("journal", "intervene", known), "the nearest valid key is 'intervene' in [store]");
+  EXPECT_EQ(
+      nearest_key("store", "intervane", {{KnownKey{"store", "interval"}, KnownKey{"journal", "intervane"}}}),
+      "the nearest valid key is 'intervane' in [journal]");
+  EXPECT_EQ(nearest_key("a", "lebal", {{KnownKey{"", "label"}}}), "the nearest valid key is 'label'");
 }
 
 TEST(EditDistance, CountsInsertionsDeletionsAndReplacements) {

@@ -170,6 +170,18 @@ TEST(SlotNames, APhysicalSlotNumberCountsOnlyWhenUnique) {
   EXPECT_EQ(names.at(4).source, SlotSource::address);
 }
 
+TEST(SlotNames, ANumberThatRootNotedServesWhereConfigSpaceCannotBeRead) {
+  Board board;
+  board.port("0000:00:01.1", 21).port("0000:00:03.1", 18);
+  for (Function& function : board.topology().functions) function.config.reset();
+  board.topology().functions[0].noted_slot_number = 21;
+  board.topology().functions[1].noted_slot_number = 0;
+  SlotSources sources;
+  sources.smbios = {slot("PCIE5", 21), slot("NONE", 0)};
+  EXPECT_EQ(board.names(sources).at(0), named("PCIE5", SlotSource::sltcap));
+  EXPECT_EQ(board.names(sources).at(1).source, SlotSource::address) << "0 is no number";
+}
+
 TEST(SlotNames, APortWithoutASlotHasNoNumber) {
   Board board;
   board.port("0000:00:01.1", 21);
@@ -192,6 +204,16 @@ TEST(SlotNames, ABusAddressNamesThePortItselfOrAnyFunctionOfTheCard) {
   sources.smbios = {slot("A", 0, "0000:01:00.1"), slot("B", 0, "0000:40:03.1")};
   EXPECT_EQ(board.names(sources).at(0), named("A", SlotSource::smbios));
   EXPECT_EQ(board.names(sources).at(1), named("B", SlotSource::smbios));
+}
+
+TEST(SlotNames, AClaimNobodyDisputesNeedsNoUsage) {
+  Board board;
+  board.port("0000:00:01.1").device("0000:01:00.0");
+  for (const auto usage : {SmbiosSlot::Usage::unknown, SmbiosSlot::Usage::available}) {
+    SlotSources sources;
+    sources.smbios = {slot("A", 0, "0000:01:00.0", usage)};
+    EXPECT_EQ(board.names(sources).at(0), named("A", SlotSource::smbios));
+  }
 }
 
 TEST(SlotNames, AddressesOfNoDeviceNameNothing) {

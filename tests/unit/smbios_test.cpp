@@ -168,7 +168,9 @@ TEST(Smbios, ALengthBelowTheHeaderStopsTheWalk) {
     const auto parsed = parse_smbios_slots(bytes, where);
     EXPECT_EQ(parsed.value.size(), 1U);
     ASSERT_EQ(parsed.problems.size(), 1U);
-    EXPECT_EQ(parsed.problems[0].where, "DMI:0x0002");
+    EXPECT_EQ(to_string(parsed.problems[0]),
+              "DMI:0x0002: structure of " + std::to_string(length) +
+                  " bytes; expected at least 4; the rest of the table is not read");
   }
 }
 
