@@ -16,4 +16,4 @@ include(CheckPIESupported)
 check_pie_supported()
 target_compile_options(wopr_options INTERFACE
   $<$<CONFIG:Release>:-fstack-protector-strong -D_FORTIFY_SOURCE=2 -ffile-prefix-map=${PROJECT_SOURCE_DIR}=.>)
-target_link_options(wopr_options INTERFACE $<$<CONFIG:Release>:LINKER:-z,relro,-z,now>)
+target_link_options(wopr_options INTERFACE $<$<CONFIG:Release,RelWithDebInfo>:LINKER:-z,relro,-z,now>)
