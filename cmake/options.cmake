@@ -7,7 +7,8 @@ target_compile_options(wopr_options INTERFACE
   -Wimplicit-fallthrough -Wformat=2
   $<$<BOOL:${WOPR_WERROR}>:-Werror>)
 if(WOPR_SANITIZE)
-  target_compile_options(wopr_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  target_compile_options(wopr_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+    -Wno-maybe-uninitialized)  # false alarms in std::regex under the sanitizers (GCC bug 105562)
   target_link_options(wopr_options INTERFACE -fsanitize=address,undefined)
 endif()
 # What a distribution hardens its own packages with, for what we ship; no path of the build machine gets into it.
