@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/kernel_facts.hpp"
 #include "core/result.hpp"
 #include "core/slot.hpp"
 #include "core/topology.hpp"
@@ -24,6 +25,7 @@ struct Machine {
   std::string bios_version;
   bool aer_driver_present = false;  // /sys/bus/pci_express/drivers/aer: the kernel was built with CONFIG_PCIEAER
   bool smbios_readable = false;     // the raw table needs root
+  KernelFacts kernel_facts;         // from the kernel's messages, where the journal may be read
   Topology topology;
   std::vector<SmbiosSlot> smbios;
   std::vector<Error> problems;      // what could not be read, each with file and row
