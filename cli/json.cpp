@@ -43,6 +43,30 @@ Json link_json(const LinkStatus& link) {
           {"state", to_string(link.state)}};
 }
 
+Json lane_list(const std::optional<std::uint32_t>& bitmap) {
+  return bitmap ? Json(lanes_in(*bitmap)) : Json(nullptr);
+}
+
+// Null where not one of the registers could be read.
+Json end_lanes_json(const LaneRegisters& end) {
+  if (end == LaneRegisters{}) return nullptr;
+  return {{"errors", lane_list(end.errors)},
+          {"parity", lane_list(end.parity)},
+          {"first_retimer", lane_list(end.first_retimer)},
+          {"second_retimer", lane_list(end.second_retimer)}};
+}
+
+Json lanes_json(const LinkLanes& lanes) {
+  if (lanes == LinkLanes{}) return nullptr;
+  return {{"port", end_lanes_json(lanes.at(Side::port))},
+          {"device", end_lanes_json(lanes.at(Side::device))},
+          {"width", lanes.width == 0 ? Json(nullptr) : Json(lanes.width)},
+          {"retimers", or_null(lanes.retimers)},
+          {"autonomous_speed_disabled", or_null(lanes.autonomous_speed_disabled)},
+          {"capped_speed_gts", or_null(lanes.capped_speed_gts)},
+          {"meaning", explain_lanes(lanes)}};
+}
+
 // The device end of an empty slot says nothing worth repeating, so the link's evidence is the port's alone.
 Json evidence_json(const SlotStatus& slot) {
   const auto& port = slot.port_end.evidence;
@@ -86,6 +110,20 @@ Json before_uncorrectable_json(const EndStatus& end) {
   if (nothing_seen(end)) return nullptr;
   return {{"nonfatal", to_json(end.before_monitoring[index_of(Severity::nonfatal)])},
           {"fatal", to_json(end.before_monitoring[index_of(Severity::fatal)])}};
+}
+
+// Null where the status bits are not looked at.
+Json latched_json(const EndStatus& end) { return end.latched_read || !end.latched.empty() ? Json(end.latched) : Json(nullptr); }
+
+// Null for a type that was set at our first look.
+Json latched_since_json(const EndStatus& end) {
+  if (!end.latched_read && end.latched.empty()) return nullptr;
+  Json json = Json::object();
+  for (const auto& token : end.latched) {
+    const auto since = end.latched_since.find(token);
+    json[token] = since == end.latched_since.end() ? Json(nullptr) : Json(to_rfc3339(since->second));
+  }
+  return json;
 }
 
 Json both_ends(Json port, Json device) { return {{"port", std::move(port)}, {"device", std::move(device)}}; }
@@ -133,6 +171,7 @@ Json to_json(const SlotStatus& slot) {
   json["driver"] = text_or_null(slot.driver);
   json["gpu"] = gpu_json(slot.gpu);
   json["link"] = link_json(slot.link);
+  json["lanes"] = lanes_json(slot.lanes);
   json["evidence"] = evidence_json(slot);
   json["correctable"] = both_ends(or_null(slot.port_end.counts[0]), or_null(slot.device_end.counts[0]));
   json["correctable"]["lower_bound"] = slot.lower_bound;
@@ -140,7 +179,8 @@ Json to_json(const SlotStatus& slot) {
   json["before_monitoring"] = both_ends(before_json(slot.port_end), before_json(slot.device_end));
   json["before_monitoring_uncorrectable"] =
       both_ends(before_uncorrectable_json(slot.port_end), before_uncorrectable_json(slot.device_end));
-  json["latched"] = both_ends(slot.port_end.latched, slot.device_end.latched);
+  json["latched"] = both_ends(latched_json(slot.port_end), latched_json(slot.device_end));
+  json["latched_since"] = both_ends(latched_since_json(slot.port_end), latched_since_json(slot.device_end));
   json["root_port_messages"] = messages_json(slot.root_port_messages);
   json["unattributed"] = slot.unattributed;
   json["grade"] = to_string(slot.grade);

@@ -107,6 +107,18 @@ SeverityCounts before_of(const Json& flat, const Json& uncorrectable) {
   return before;
 }
 
+void read_latched(const Json& slot, const char* side, EndStatus& end) {
+  const auto& latched = slot.at("latched").at(side);
+  end.latched_read = !latched.is_null();
+  if (!end.latched_read) return;
+  end.latched = latched.get<std::vector<std::string>>();
+  const auto found = slot.find("latched_since");
+  if (found == slot.end() || found->at(side).is_null()) return;
+  for (const auto& [token, since] : found->at(side).get_ref<const Json::object_t&>()) {
+    if (!since.is_null()) end.latched_since.emplace(token, time_of(since));
+  }
+}
+
 EndStatus end_of(const Json& slot, const char* side) {
   EndStatus end;
   const auto& evidence = slot.at("evidence");
@@ -122,7 +134,7 @@ EndStatus end_of(const Json& slot, const char* side) {
   const auto apart = slot.find("before_monitoring_uncorrectable");
   end.before_monitoring =
       before_of(slot.at("before_monitoring").at(side), apart == slot.end() ? Json{} : apart->at(side));
-  end.latched = slot.at("latched").at(side).get<std::vector<std::string>>();
+  read_latched(slot, side, end);
   return end;
 }
 
@@ -145,6 +157,30 @@ LinkStatus link_of(const Json& json) {
           parse_word(json.at("state"), link_states)};
 }
 
+std::optional<std::uint32_t> lane_bitmap(const Json& json, const char* key) {
+  const auto lanes = optional_member<std::vector<unsigned>>(json, key);
+  return lanes ? std::optional(bitmap_of(*lanes)) : std::nullopt;
+}
+
+LaneRegisters end_lanes_of(const Json& json) {
+  if (json.is_null()) return {};
+  return {lane_bitmap(json, "errors"), lane_bitmap(json, "parity"), lane_bitmap(json, "first_retimer"),
+          lane_bitmap(json, "second_retimer")};
+}
+
+// "meaning" is made from the rest.
+LinkLanes lanes_of(const Json& slot) {
+  const auto found = slot.find("lanes");
+  if (found == slot.end() || found->is_null()) return {};
+  LinkLanes lanes;
+  for (const auto side : {Side::port, Side::device}) lanes.at(side) = end_lanes_of(found->at(std::string{to_string(side)}));
+  lanes.width = optional_member<unsigned>(*found, "width").value_or(0);
+  lanes.retimers = optional_member<unsigned>(*found, "retimers");
+  lanes.autonomous_speed_disabled = optional_member<bool>(*found, "autonomous_speed_disabled");
+  lanes.capped_speed_gts = optional_member<double>(*found, "capped_speed_gts");
+  return lanes;
+}
+
 SlotStatus slot_of(const Json& json) {
   SlotStatus slot;
   slot.slot = {json.at("slot").get<std::string>(), parse_word(json.at("slot_source"), slot_sources),
@@ -158,6 +194,7 @@ SlotStatus slot_of(const Json& json) {
   slot.driver = text_member(json, "driver");
   slot.gpu = gpu_of(json.at("gpu"));
   slot.link = link_of(json.at("link"));
+  slot.lanes = lanes_of(json);
   slot.port_end = end_of(json, "port");
   slot.device_end = end_of(json, "device");
   slot.root_port_messages = messages_of(json.at("root_port_messages"));

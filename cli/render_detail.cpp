@@ -162,6 +162,7 @@ std::string render_detail(const Status& status, const SlotStatus& slot, const Wa
           Ink::warn);
   }
   field("root port", messages_text(slot));
+  for (const auto& sentence : explain_lanes(slot.lanes)) field("lanes", sentence);
   for (const auto& reason : slot.reasons) field("reason", reason);
   for (const auto& advice : slot.advice) field("advice", advice);
   return text;

@@ -152,13 +152,40 @@ bool put_evidence(SlotStatus& slot, Dict<WireEvidence> by_side) {
 
 Dict<Texts> latched_of(const SlotStatus& slot) {
   Dict<Texts> by_side;
-  for (const auto side : sides) by_side.emplace_back(to_string(side), end_of(slot, side).latched);
+  for (const auto side : sides) {
+    const auto& end = end_of(slot, side);
+    if (end.latched_read || !end.latched.empty()) by_side.emplace_back(to_string(side), end.latched);
+  }
   return by_side;
 }
 
 bool put_latched(SlotStatus& slot, Dict<Texts> by_side) {
+  for (const auto side : sides) {
+    end_of(slot, side).latched.clear();
+    end_of(slot, side).latched_read = false;
+  }
   return put_sides(slot, by_side, [](EndStatus& end, Texts& tokens) {
     end.latched = std::move(tokens);
+    end.latched_read = true;
+    return true;
+  });
+}
+
+// side -> type -> microseconds since 1970; types that were set at the first look are left out.
+Dict<Counts> latched_since_of(const SlotStatus& slot) {
+  Dict<Counts> by_side;
+  for (const auto side : sides) {
+    Counts times;
+    for (const auto& [token, since] : end_of(slot, side).latched_since) times.push_back({token, to_usec(since)});
+    if (!times.empty()) by_side.emplace_back(to_string(side), std::move(times));
+  }
+  return by_side;
+}
+
+bool put_latched_since(SlotStatus& slot, Dict<Counts> by_side) {
+  for (const auto side : sides) end_of(slot, side).latched_since.clear();
+  return put_sides(slot, by_side, [](EndStatus& end, Counts& times) {
+    for (auto& time : times) end.latched_since.emplace(std::move(time.token), from_usec(time.value));
     return true;
   });
 }
@@ -180,6 +207,61 @@ bool put_link(SlotStatus& slot, Values values) {
          take<double>(values, "max_speed_gts", slot.link.max_speed_gts) &&
          take<std::uint32_t>(values, "max_width", slot.link.max_width) &&
          take<std::string>(values, "state", state) && put_word(slot.link.state, state.value_or(""), link_states);
+}
+
+// side -> register -> lanes; what was not read is left out.
+using WireLanes = Dict<Dict<std::vector<std::uint32_t>>>;
+
+constexpr std::array<std::pair<const char*, std::optional<std::uint32_t> LaneRegisters::*>, 4> lane_registers = {{
+    {"errors", &LaneRegisters::errors},
+    {"parity", &LaneRegisters::parity},
+    {"first_retimer", &LaneRegisters::first_retimer},
+    {"second_retimer", &LaneRegisters::second_retimer},
+}};
+
+WireLanes lanes_of(const SlotStatus& slot) {
+  WireLanes by_side;
+  for (const auto side : sides) {
+    Dict<std::vector<std::uint32_t>> by_register;
+    for (const auto& [name, member] : lane_registers) {
+      if (const auto& bitmap = slot.lanes.at(side).*member) by_register.emplace_back(name, lanes_in(*bitmap));
+    }
+    if (!by_register.empty()) by_side.emplace_back(to_string(side), std::move(by_register));
+  }
+  return by_side;
+}
+
+bool put_lanes(SlotStatus& slot, const WireLanes& by_side) {
+  slot.lanes.ends = {};
+  for (const auto& [side_name, by_register] : by_side) {
+    Side side{};
+    if (!put_word(side, side_name, sides)) return false;
+    for (const auto& [name, lanes] : by_register) {
+      for (const auto& [known, member] : lane_registers) {
+        if (name == known) slot.lanes.at(side).*member = bitmap_of(lanes);
+      }
+    }
+  }
+  return true;
+}
+
+// What the registers beside the bitmaps say of the link's settings.
+Values settings_of(const SlotStatus& slot) {
+  Values values;
+  if (slot.lanes.width != 0) values.emplace_back("width", Value{std::uint32_t{slot.lanes.width}});
+  note<std::uint32_t>(values, "retimers", slot.lanes.retimers);
+  note<bool>(values, "autonomous_speed_disabled", slot.lanes.autonomous_speed_disabled);
+  note<double>(values, "capped_speed_gts", slot.lanes.capped_speed_gts);
+  return values;
+}
+
+bool put_settings(SlotStatus& slot, Values values) {
+  std::optional<unsigned> width;
+  if (!take<std::uint32_t>(values, "width", width)) return false;
+  slot.lanes.width = width.value_or(0);
+  return take<std::uint32_t>(values, "retimers", slot.lanes.retimers) &&
+         take<bool>(values, "autonomous_speed_disabled", slot.lanes.autonomous_speed_disabled) &&
+         take<double>(values, "capped_speed_gts", slot.lanes.capped_speed_gts);
 }
 
 Values gpu_of(const SlotStatus& slot) {
@@ -325,12 +407,15 @@ constexpr std::array link_table = {
     property<S, [](const S& s) { return s.gpu.has_value(); }, put_is_gpu>("IsGpu"),
     property<S, gpu_of, put_gpu>("Gpu"),
     property<S, link_of, put_link>("Link"),
+    property<S, lanes_of, put_lanes>("Lanes"),
+    property<S, settings_of, put_settings>("LinkSettings"),
     property<S, evidence_of, put_evidence>("Evidence"),
     property<S, counts_of<0>, put_counts<0>>("Correctable"),
     property<S, counts_of<1>, put_counts<1>>("Nonfatal"),
     property<S, counts_of<2>, put_counts<2>>("Fatal"),
     property<S, before_of, put_before>("BeforeMonitoring"),
     property<S, latched_of, put_latched>("Latched"),
+    property<S, latched_since_of, put_latched_since>("LatchedSince"),
     property<S, messages_of, put_messages>("RootPortMessages"),
     plain<S, &S::unattributed>("Unattributed"),
     plain<S, &S::lower_bound>("LowerBound"),

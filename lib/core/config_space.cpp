@@ -14,6 +14,8 @@ constexpr std::uint16_t status_has_capabilities = 0x10;
 constexpr std::uint8_t express_capability = 0x10;
 constexpr std::uint16_t aer_capability = 0x0001;
 constexpr std::uint16_t serial_capability = 0x0003;
+constexpr std::uint16_t secondary_capability = 0x0019;
+constexpr std::uint16_t physical_16_capability = 0x0026;
 
 std::optional<std::uint32_t> read(Bytes bytes, std::size_t offset, std::size_t width) {
   if (offset > bytes.size() || bytes.size() - offset < width) return std::nullopt;
@@ -56,6 +58,7 @@ std::optional<ExpressRegisters> parse_express(Bytes bytes) {
   registers.slot_capabilities = read(bytes, *offset + 0x14U, 4).value_or(0);
   registers.root_control = read16(bytes, *offset + 0x1cU);
   if ((*flags & 0xf) >= 2) {  // version 1 capabilities end before the second set of registers
+    registers.link_capabilities2 = read(bytes, *offset + 0x2cU, 4).value_or(0);
     registers.link_control2 = read16(bytes, *offset + 0x30U);
     registers.link_status2 = read16(bytes, *offset + 0x32U);
   }
@@ -78,6 +81,20 @@ std::optional<AerRegisters> parse_aer(Bytes bytes, std::optional<PortType> type)
     registers.root_status = at(0x30);
   }
   return registers;
+}
+
+// Nothing of what lies beyond the bytes: a lane bitmap that was not read is not a clean one.
+LaneRegisters parse_lanes(Bytes bytes) {
+  LaneRegisters lanes;
+  if (const auto offset = find_extended_capability(bytes, secondary_capability)) {
+    lanes.errors = read(bytes, *offset + 0x08U, 4);
+  }
+  if (const auto offset = find_extended_capability(bytes, physical_16_capability)) {
+    lanes.parity = read(bytes, *offset + 0x10U, 4);
+    lanes.first_retimer = read(bytes, *offset + 0x14U, 4);
+    lanes.second_retimer = read(bytes, *offset + 0x18U, 4);
+  }
+  return lanes;
 }
 
 }  // namespace
@@ -112,6 +129,35 @@ std::optional<bool> ExpressRegisters::link_active() const {
   return (link_status & (1U << 13)) != 0;
 }
 
+std::optional<unsigned> ExpressRegisters::retimers() const {
+  if ((link_status2 & (1U << 7)) != 0) return 2;
+  if ((link_status2 & (1U << 6)) != 0) return 1;
+  if ((link_capabilities2 & (1U << 23)) == 0) return std::nullopt;
+  return 0;
+}
+
+std::optional<double> ExpressRegisters::capped_speed_gts() const {
+  const auto target = target_speed_gts();
+  const auto most = speed_of_code(link_capabilities & 0xfU);
+  return target && most && *target < *most ? target : std::nullopt;
+}
+
+std::size_t express_bytes(PortType type, unsigned version) {
+  if (version >= 2) return 0x3c;
+  return type == PortType::endpoint || type == PortType::legacy_endpoint ? 0x14 : 0x24;
+}
+
+std::size_t extended_bytes(std::uint16_t id, PortType type) {
+  const bool has_root_registers = type == PortType::root_port || type == PortType::root_complex_event_collector;
+  switch (id) {
+    case aer_capability: return has_root_registers ? 0x38 : 0x2c;
+    case serial_capability: return 0x0c;
+    case secondary_capability: return 0x0c;
+    case physical_16_capability: return 0x1c;
+    default: return 4;
+  }
+}
+
 std::optional<std::uint16_t> find_extended_capability(Bytes bytes, std::uint16_t id) {
   std::uint32_t offset = 0x100;
   for (int steps = 0; steps < 960 && offset >= 0x100; ++steps) {
@@ -130,6 +176,7 @@ ConfigSpace parse_config_space(Bytes bytes) {
   if (read(bytes, 0, 4).value_or(0xffffffff) == 0xffffffff) return space;
   space.express = parse_express(bytes);
   space.aer = parse_aer(bytes, space.express ? std::optional(space.express->type) : std::nullopt);
+  space.lanes = parse_lanes(bytes);
   if (const auto offset = find_extended_capability(bytes, serial_capability)) {
     const auto low = read(bytes, *offset + 4U, 4);
     const auto high = read(bytes, *offset + 8U, 4);

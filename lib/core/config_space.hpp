@@ -40,6 +40,7 @@ struct ExpressRegisters {
   std::uint32_t slot_capabilities = 0;
   bool slot_implemented = false;
   std::uint16_t root_control = 0;
+  std::uint32_t link_capabilities2 = 0;
   std::uint16_t link_control2 = 0;
   std::uint16_t link_status2 = 0;
   std::uint16_t offset = 0;  // of the capability, for a writer
@@ -52,6 +53,15 @@ struct ExpressRegisters {
   [[nodiscard]] std::optional<double> target_speed_gts() const;
   // LnkSta bit 13, absent unless LnkCap bit 20 says it is reported.
   [[nodiscard]] std::optional<bool> link_active() const;
+  // LnkSta2 bits 6 and 7: retimers between the ends, 0 to 2. A zero is known only where LnkCap2 bit 23 says that they
+  // are looked for; a redriver is invisible to software.
+  [[nodiscard]] std::optional<unsigned> retimers() const;
+  // LnkCtl2 bit 5: the link may not change its speed by itself.
+  [[nodiscard]] bool autonomous_speed_disabled() const { return (link_control2 & (1U << 5)) != 0; }
+  // The target speed, where it is below what this end can do.
+  [[nodiscard]] std::optional<double> capped_speed_gts() const;
+  // LnkCap bits 9:4.
+  [[nodiscard]] unsigned max_width() const { return (link_capabilities >> 4) & 0x3fU; }
   // DevCtl bit 0: correctable error reporting.
   [[nodiscard]] bool correctable_reporting() const { return (device_control & 1U) != 0; }
 };
@@ -70,10 +80,22 @@ struct AerRegisters {
   friend bool operator==(const AerRegisters&, const AerRegisters&) = default;
 };
 
+// One bit a lane, latched until somebody clears it (specification sections 7.7.3.3 and 7.7.5). Absent where the
+// capability is.
+struct LaneRegisters {
+  std::optional<std::uint32_t> errors;          // Lane Error Status: secondary PCI Express capability (0x0019)
+  std::optional<std::uint32_t> parity;          // 16 GT/s capability (0x0026): data parity mismatch seen at this end,
+  std::optional<std::uint32_t> first_retimer;   // at the first
+  std::optional<std::uint32_t> second_retimer;  // and at the second retimer
+
+  friend bool operator==(const LaneRegisters&, const LaneRegisters&) = default;
+};
+
 struct ConfigSpace {
   std::size_t bytes_read = 0;  // 64, 256 or 4096 as a rule
   std::optional<ExpressRegisters> express;
   std::optional<AerRegisters> aer;
+  LaneRegisters lanes;
   std::optional<std::uint64_t> serial_number;  // Device Serial Number capability (0x0003)
 
   friend bool operator==(const ConfigSpace&, const ConfigSpace&) = default;
@@ -82,6 +104,11 @@ struct ConfigSpace {
   [[nodiscard]] bool capabilities_readable() const { return bytes_read > 64; }
   [[nodiscard]] bool extended_readable() const { return bytes_read > 256; }
 };
+
+// What of a capability parse_config_space looks at, in bytes from its beginning: the one list of registers of ours, for
+// a reader that touches no others. 4 (the header alone) for capabilities it makes nothing of.
+[[nodiscard]] std::size_t express_bytes(PortType type, unsigned version);
+[[nodiscard]] std::size_t extended_bytes(std::uint16_t id, PortType type);
 
 [[nodiscard]] ConfigSpace parse_config_space(std::span<const std::byte> bytes);
 

@@ -320,6 +320,7 @@ SlotStatus Monitor::State::slot_status(std::size_t link_index) const {
     if (is_gpu(device, config.gpus)) status.gpu = device.gpu.value_or(GpuIdentity{});
   }
   status.link = link_status(link);
+  status.lanes = link_lanes(topology, link);
   status.port_end = end_status(link, record, Side::port);
   status.device_end = end_status(link, record, Side::device);
   status.unattributed = record.unattributed;

@@ -7,6 +7,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 
 #include "core/delta.hpp"
 #include "core/evidence.hpp"
+#include "core/lanes.hpp"
 #include "core/link.hpp"
 #include "core/slot.hpp"
 
@@ -45,6 +47,8 @@ struct EndStatus {
   std::array<std::optional<Counts>, 3> counts;  // this boot, by Severity; masked tokens left out
   SeverityCounts before_monitoring;             // the part of `counts` older than our first sample
   std::vector<std::string> latched;             // status bits seen set in config space, where nobody counts
+  std::map<std::string, WallTime> latched_since;  // when each was first seen; absent: it was set at our first look
+  bool latched_read = false;                    // the status bits are looked at: none in `latched` means none set
 
   friend bool operator==(const EndStatus&, const EndStatus&) = default;
 };
@@ -60,6 +64,7 @@ struct SlotStatus {
   std::string driver;
   std::optional<GpuIdentity> gpu;  // absent for other devices; without values for a GPU not known to its driver
   LinkStatus link;
+  LinkLanes lanes;
   EndStatus port_end;
   EndStatus device_end;
   std::optional<RootPortMessages> root_port_messages;

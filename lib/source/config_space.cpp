@@ -19,8 +19,6 @@ constexpr std::size_t header_size = 64;
 constexpr std::size_t standard_size = 256;
 constexpr std::size_t extended_size = 4096;
 constexpr std::uint8_t express_id = 0x10;
-constexpr std::uint16_t aer_id = 0x0001;
-constexpr std::uint16_t serial_number_id = 0x0003;
 
 class Registers {
  public:
@@ -56,11 +54,6 @@ class Registers {
   std::vector<std::byte> bytes_;
 };
 
-std::size_t express_size(PortType type, unsigned version) {
-  if (version >= 2) return 0x3c;
-  return type == PortType::endpoint || type == PortType::legacy_endpoint ? 0x14 : 0x24;
-}
-
 // Walks the standard capability list. False when nothing beyond the header may be read.
 bool fetch_standard(Registers& registers, PortType& type) {
   std::size_t offset = registers.word(0x34, 1) & 0xfcU;
@@ -72,7 +65,7 @@ bool fetch_standard(Registers& registers, PortType& type) {
     if (id == express_id) {
       const std::uint32_t flags = registers.word(offset + 2, 2);
       type = static_cast<PortType>((flags >> 4) & 0xfU);
-      registers.fetch(offset, std::min(express_size(type, flags & 0xfU), standard_size - offset));
+      registers.fetch(offset, std::min(express_bytes(type, flags & 0xfU), standard_size - offset));
     }
     offset = next;
   }
@@ -87,11 +80,7 @@ bool fetch_extended(Registers& registers, PortType type) {
     const std::uint32_t entry = registers.word(offset, 4);
     if (entry == 0 || entry == 0xffffffffU) return true;
     const auto id = static_cast<std::uint16_t>(entry & 0xffffU);
-    const bool has_root_registers =
-        type == PortType::root_port || type == PortType::root_complex_event_collector;
-    std::size_t size = 4;
-    if (id == aer_id) size = has_root_registers ? 0x38 : 0x2c;
-    if (id == serial_number_id) size = 12;
+    const std::size_t size = extended_bytes(id, type);
     if (size > 4) registers.fetch(offset, std::min(size, extended_size - offset));
     offset = (entry >> 20) & 0xffcU;
     if (offset < standard_size) return true;
@@ -104,9 +93,13 @@ bool fetch_extended(Registers& registers, PortType type) {
 Outcome<std::vector<std::byte>> read_config_space(const Directory& function, ConfigDepth depth) {
   const UniqueFd fd(::openat(function.fd(), "config", O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd) return fail_errno(errno, function.path_of("config"));
-  Registers registers(fd.get());
+  return read_config_space(fd.get(), function.path_of("config"), depth);
+}
+
+Outcome<std::vector<std::byte>> read_config_space(int fd, const std::string& where, ConfigDepth depth) {
+  Registers registers(fd);
   const std::size_t header = registers.fetch(0, header_size);
-  if (registers.error() != 0) return fail_errno(registers.error(), function.path_of("config"));
+  if (registers.error() != 0) return fail_errno(registers.error(), where);
   if (header < header_size || depth == ConfigDepth::header) return registers.take(header);
   if (registers.word(0, 2) == 0xffffU) {  // fell off the bus: all ones everywhere
     const bool readable = registers.fetch(header_size, 4) == 4;

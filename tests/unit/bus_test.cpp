@@ -108,8 +108,20 @@ class Chance {
     end.evidence = {word(Evidence::blind), coin(), text()};
     for (auto& one : end.counts) one = maybe([&] { return counts(); });
     for (auto& one : end.before_monitoring) one = counts();
-    end.latched = texts();
+    end.latched_read = coin();
+    if (end.latched_read) end.latched = texts();
+    if (end.latched_read && coin()) end.latched_since["RxErr"] = WallTime{std::chrono::microseconds{number() % 100'000}};
     return end;
+  }
+  LinkLanes lanes() {
+    const auto bitmap = [&] { return maybe([&] { return std::uint32_t{below(0x10000)} << below(17); }); };
+    LinkLanes lanes;
+    for (auto& one : lanes.ends) one = {bitmap(), bitmap(), bitmap(), bitmap()};
+    lanes.width = below(3) * 8;
+    lanes.retimers = maybe([&] { return below(3); });
+    lanes.autonomous_speed_disabled = maybe([&] { return coin(); });
+    lanes.capped_speed_gts = maybe([&] { return 8.0; });
+    return lanes;
   }
   LinkStatus link() {
     const auto speed = [&] { return maybe([&] { return std::array{2.5, 5.0, 64.0}[below(3)]; }); };
@@ -135,6 +147,7 @@ class Chance {
     s.driver = text();
     s.gpu = maybe([&] { return GpuIdentity{maybe([&] { return below(9); }), text(), maybe([&] { return below(9); })}; });
     s.link = link();
+    s.lanes = lanes();
     s.port_end = end();
     s.device_end = end();
     s.root_port_messages = messages();

@@ -78,6 +78,26 @@ TEST(ConfigSpace, WithoutExtendedSpaceThereIsNoAer) {
   EXPECT_FALSE(space.aer);
 }
 
+TEST(ConfigSpace, LaneBitmapsAreReadWhereTheCapabilitiesAre) {
+  auto b = root_port();
+  EXPECT_EQ(parse_config_space(b.data).lanes, LaneRegisters{});
+  b.extended(0x150, 0x0001, 0x270);
+  b.extended(0x270, 0x0019, 0x410);
+  b.put(0x270 + 8, 0x00000020, 4);
+  b.extended(0x410, 0x0026, 0);
+  b.put(0x410 + 0x10, 0x0100, 4);
+  b.put(0x410 + 0x14, 0x0200, 4);
+  b.put(0x410 + 0x18, 0x0400, 4);
+  const auto lanes = parse_config_space(b.data).lanes;
+  EXPECT_EQ(lanes.errors, 0x20U);
+  EXPECT_EQ(lanes.parity, 0x100U);
+  EXPECT_EQ(lanes.first_retimer, 0x200U);
+  EXPECT_EQ(lanes.second_retimer, 0x400U);
+  b.data.resize(0x410 + 0x14);  // cut before the retimers' bitmaps: unknown, not clean
+  EXPECT_EQ(parse_config_space(b.data).lanes.parity, 0x100U);
+  EXPECT_EQ(parse_config_space(b.data).lanes.first_retimer, std::nullopt);
+}
+
 TEST(ConfigSpace, AllOnesIsADeviceThatFellOffTheBus) {
   std::vector<std::byte> ones(4096, std::byte{0xff});
   const auto space = parse_config_space(ones);

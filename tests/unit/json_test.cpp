@@ -36,7 +36,14 @@ Status eventful() {
   slot.port_end.before_monitoring[1] = {{"CmpltTO", 2}};
   slot.port_end.before_monitoring[2] = {{"CmpltTO", 1}, {"DLP", 3}};
   slot.device_end = blind_end("the kernel was booted with pci=noaer: nobody reports errors to Linux");
-  slot.device_end.latched = {"BadDLLP"};
+  slot.device_end.latched = {"BadDLLP", "RxErr"};
+  slot.device_end.latched_since["RxErr"] = WallTime{std::chrono::hours{500'000}};
+  slot.device_end.latched_read = true;
+  slot.lanes.at(Side::port) = {0x0020U, 0U, std::nullopt, std::nullopt};
+  slot.lanes.width = 16;
+  slot.lanes.retimers = 0;
+  slot.lanes.autonomous_speed_disabled = true;
+  slot.lanes.capped_speed_gts = 8.0;
   slot.gpu = GpuIdentity{2, "GPU-0123", 5};
   slot.slot.note = "behind the M.2 mux";
   slot.upstream = bdf("0000:00:01.1");
