@@ -2,6 +2,7 @@
 #include "core/delta.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace wopr {
 namespace {
@@ -109,6 +110,24 @@ Delta delta(const std::optional<Sample>& previous, const Sample& now) {
     result.kind = DeltaKind::grew;
   }
   return result;
+}
+
+EndCounts::EndCounts(EndCountsState state, std::uint64_t round)
+    : members_(std::move(state.members)),
+      group_round_(state.fresh ? round : 0),
+      group_begun_by_(state.group_begun_by),
+      retired_(std::move(state.retired)),
+      retired_interrupts_(state.retired_interrupts),
+      before_(std::move(state.before)),
+      known_(state.known) {}
+
+EndCountsState EndCounts::state(std::uint64_t round) const {
+  return {members_, retired_, retired_interrupts_, before_, known_, group_begun_by_, fresh(round)};
+}
+
+bool EndCounts::continues(const Sample& sample) const {
+  const auto* member = living(sample.bdf);
+  return member != nullptr && member->last.generation == sample.generation;
 }
 
 void EndCounts::take(const Batch& batch) {

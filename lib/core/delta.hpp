@@ -39,6 +39,29 @@ struct Delta {
 // Pure: what happened between two samples of the function at one address.
 [[nodiscard]] Delta delta(const std::optional<Sample>& previous, const Sample& now);
 
+// One incarnation of one function. `base` is what it had counted when the present group began.
+struct EndMember {
+  Sample last;
+  Sample base;
+  bool gone = false;
+  bool leftover = false;  // was here before the present group began
+
+  friend bool operator==(const EndMember&, const EndMember&) = default;
+};
+
+// All an EndCounts knows, to be stored. Valid in the boot it was made in.
+struct EndCountsState {
+  std::vector<EndMember> members;  // functions that live (or died) together
+  SeverityCounts retired;
+  std::array<std::uint64_t, 3> retired_interrupts{};
+  SeverityCounts before;
+  std::array<bool, 3> known{};
+  Bdf group_begun_by;  // the first function the present group saw anew
+  bool fresh = false;  // the present group began in the round the state is of
+
+  friend bool operator==(const EndCountsState&, const EndCountsState&) = default;
+};
+
 // The count of one link end over all its functions, this boot: per token the maximum over functions for link-layer
 // tokens (every function of a device logs the link's errors) and the sum for the others. A maximum is taken over the
 // totals of functions that live together, never over deltas. When a card is replaced, what its functions had counted
@@ -53,7 +76,18 @@ class EndCounts {
     bool before_watch = false;  // the kernel counted all this before we first looked
   };
 
+  EndCounts() = default;
+  // Goes on from what was stored; the next batch is of round `round` + 1. REQUIRES: round > 0.
+  EndCounts(EndCountsState state, std::uint64_t round);
+
   void take(const Batch& batch);
+
+  // As of `round`, the last one taken or a later one.
+  [[nodiscard]] EndCountsState state(std::uint64_t round) const;
+  // The state as of the next round will be another one although nothing more is taken.
+  [[nodiscard]] bool fresh(std::uint64_t round) const { return group_round_ == round && group_round_ != 0; }
+  // A function that lives here as this very incarnation.
+  [[nodiscard]] bool continues(const Sample& sample) const;
 
   // This boot: what stands there now and what has gone.
   [[nodiscard]] SeverityCounts total() const;
@@ -65,13 +99,7 @@ class EndCounts {
   [[nodiscard]] bool known(Severity severity) const { return known_[static_cast<std::size_t>(severity)]; }
 
  private:
-  // One incarnation of one function. `base` is what it had counted when the present group began.
-  struct Member {
-    Sample last;
-    Sample base;
-    bool gone = false;
-    bool leftover = false;  // was here before the present group began
-  };
+  using Member = EndMember;
 
   [[nodiscard]] SeverityCounts group_total() const;
   [[nodiscard]] const Member* living(const Bdf& bdf) const;
@@ -79,7 +107,7 @@ class EndCounts {
   void take_one(const Sample& sample);
   void begin_group(const Bdf& begun_by, std::uint64_t round);
 
-  std::vector<Member> members_;  // functions that live (or died) together
+  std::vector<Member> members_;
   std::uint64_t group_round_ = 0;  // the round that began the group, and the first function it saw anew
   Bdf group_begun_by_;
   SeverityCounts retired_;
