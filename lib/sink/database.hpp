@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// What the store's files share of SQLiteCpp: statements that are prepared once, and errors as values.
+#pragma once
+
+#include <SQLiteCpp/SQLiteCpp.h>
+
+#include <chrono>
+#include <cstdint>
+#include <expected>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "core/history_writer.hpp"
+
+namespace wopr {
+
+// Statements by their text. REQUIRES: goes before its database does.
+class Statements {
+ public:
+  explicit Statements(SQLite::Database& database) : database_(database) {}
+  // Reset, without bindings.
+  SQLite::Statement& operator()(const char* text) {
+    auto& statement = statements_[text];
+    if (!statement) statement = std::make_unique<SQLite::Statement>(database_, text);
+    statement->reset();
+    statement->clearBindings();
+    return *statement;
+  }
+  // Ends all reading, so that no snapshot of the log is held.
+  void reset() {
+    for (auto& [text, statement] : statements_) statement->tryReset();
+  }
+
+ private:
+  SQLite::Database& database_;
+  std::map<const char*, std::unique_ptr<SQLite::Statement>> statements_;
+};
+
+// Binds in order, from the first parameter on.
+template <class... Values>
+SQLite::Statement& bound(SQLite::Statement& statement, const Values&... values) {
+  int index = 0;
+  (statement.bind(++index, values), ...);
+  return statement;
+}
+
+inline std::int64_t microseconds_of(std::chrono::nanoseconds time) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(time).count();
+}
+// SQLite's integers have a sign; a count keeps its bits.
+inline std::int64_t to_column(std::uint64_t count) { return static_cast<std::int64_t>(count); }
+inline std::uint64_t from_column(std::int64_t value) { return static_cast<std::uint64_t>(value); }
+
+[[nodiscard]] StoreFailure failure_of(const SQLite::Exception& error, const std::string& file);
+
+}  // namespace wopr

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sink/store_rows.hpp"
+
+#include <fmt/format.h>
+
+#include <tuple>
+#include <utility>
+
+#include "sink/store_fold.hpp"
+#include "sink/store_text.hpp"
+
+namespace wopr {
+namespace {
+
+template <class Enum>
+int code(Enum value) {
+  return static_cast<int>(value);
+}
+
+void bind_optional(SQLite::Statement& statement, int index, const std::optional<double>& value) {
+  if (value) statement.bind(index, *value);
+  else statement.bind(index);
+}
+void bind_optional(SQLite::Statement& statement, int index, const std::optional<unsigned>& value) {
+  if (value) statement.bind(index, *value);
+  else statement.bind(index);
+}
+
+}  // namespace
+
+std::string StoreRows::meta(const char* key) {
+  auto& get = bound(statements_("SELECT value FROM meta WHERE key=?"), key);
+  return get.executeStep() ? get.getColumn(0).getString() : std::string();
+}
+
+void StoreRows::set_meta(const char* key, const std::string& value) {
+  bound(statements_("INSERT OR REPLACE INTO meta VALUES(?,?)"), key, value).exec();
+}
+
+bool StoreRows::holds(const BatchId& id) {
+  if (meta("writer") != id.writer) return false;
+  auto& get = statements_("SELECT value FROM meta WHERE key='number'");
+  return get.executeStep() && from_column(get.getColumn(0).getInt64()) >= id.number;
+}
+
+void StoreRows::set_written(const BatchId& id) {
+  set_meta("writer", id.writer);
+  bound(statements_("INSERT OR REPLACE INTO meta VALUES('number',?)"), to_column(id.number)).exec();
+}
+
+std::int64_t StoreRows::boot_row(const HistoryBoot& boot, Nanoseconds until) {
+  const auto zero = boot.zero.time_since_epoch().count();
+  now_ = microseconds_of(until);
+  now_wall_ = zero + now_;
+  const auto phase = ((zero % day_us) + day_us) % day_us;
+  bound(statements_("INSERT INTO boot(boot_id, zero, phase, last, kernel) VALUES(?,?,?,?,?) ON CONFLICT(boot_id) "
+                    "DO UPDATE SET zero=excluded.zero, last=max(last, excluded.last)"),
+        boot.id, zero, phase, now_, boot.kernel)
+      .exec();
+  auto& get = bound(statements_("SELECT id, phase FROM boot WHERE boot_id=?"), boot.id);
+  get.executeStep();
+  boot_ = get.getColumn(0).getInt64();
+  phase_ = get.getColumn(1).getInt64();
+  return boot_;
+}
+
+std::int64_t StoreRows::link_row(const std::string& path) {
+  if (const auto it = links_.find(path); it != links_.end()) return it->second;
+  bound(statements_("INSERT OR IGNORE INTO link(path, slot, port, since) VALUES(?,?,'',?)"), path, path, now_wall_).exec();
+  auto& get = bound(statements_("SELECT id FROM link WHERE path=?"), path);
+  get.executeStep();
+  return links_[path] = get.getColumn(0).getInt64();
+}
+
+std::int64_t StoreRows::token_row(const std::string& token) {
+  if (const auto it = tokens_.find(token); it != tokens_.end()) return it->second;
+  bound(statements_("INSERT OR IGNORE INTO token(name) VALUES(?)"), token).exec();
+  auto& get = bound(statements_("SELECT id FROM token WHERE name=?"), token);
+  get.executeStep();
+  return tokens_[token] = get.getColumn(0).getInt64();
+}
+
+std::optional<std::int64_t> StoreRows::card_row(const std::string& key) {
+  auto& get = bound(statements_("SELECT id FROM card WHERE key=?"), key);
+  if (!get.executeStep()) return std::nullopt;
+  return get.getColumn(0).getInt64();
+}
+
+void StoreRows::write_card(const Card& card) {
+  bound(statements_("INSERT INTO card(key, vendor, device, serial, name) VALUES(?,?,?,?,?) ON CONFLICT(key) "
+                    "DO UPDATE SET name=excluded.name"),
+        card.key(), static_cast<int>(card.vendor), static_cast<int>(card.device), card.serial, card.name)
+      .exec();
+}
+
+void StoreRows::write_link(const std::string& path, const HistoryLink& link) {
+  const auto row = link_row(path);
+  std::optional<std::int64_t> card;
+  if (link.card) {
+    write_card(*link.card);
+    card = card_row(link.card->key());
+  }
+  std::optional<std::int64_t> before;
+  if (auto& get = bound(statements_("SELECT card FROM link WHERE id=?"), row); get.executeStep()) {
+    if (!get.getColumn(0).isNull()) before = get.getColumn(0).getInt64();
+  }
+  auto& update = bound(statements_("UPDATE link SET slot=?, port=?, card=? WHERE id=?"), link.slot, to_string(link.port));
+  if (card) update.bind(3, *card);
+  update.bind(4, row);
+  update.exec();
+  if (card == before) return;
+  bound(statements_("UPDATE occupancy SET until_boot=?, until=? WHERE link=? AND until_boot IS NULL"), boot_, now_, row)
+      .exec();
+  if (!card) return;
+  bound(statements_("INSERT INTO occupancy(link, card, boot, since) VALUES(?,?,?,?)"), row, *card, boot_, now_).exec();
+}
+
+void StoreRows::add_total(std::int64_t link, Side side, Severity severity, const std::string& token,
+                          std::uint64_t count) {
+  const auto token_number = token_row(token);
+  auto& get = bound(statements_("SELECT count FROM total WHERE link=? AND side=? AND severity=? AND token=?"), link,
+                    code(side), code(severity), token_number);
+  std::uint64_t sum = get.executeStep() ? from_column(get.getColumn(0).getInt64()) : 0;
+  if (__builtin_add_overflow(sum, count, &sum)) sum = UINT64_MAX;
+  bound(statements_("INSERT OR REPLACE INTO total VALUES(?,?,?,?,?)"), link, code(side), code(severity), token_number,
+        to_column(sum))
+      .exec();
+}
+
+void StoreRows::write_deltas(const HistoryBatch& batch) {
+  using Key = std::tuple<std::int64_t, Side, Severity, std::string>;
+  std::map<Key, std::uint64_t> sums;
+  for (const auto& delta : batch.deltas) {
+    const auto link = link_row(delta.link);
+    const auto token = token_row(delta.token);
+    std::optional<std::int64_t> card;
+    if (!delta.card.empty()) card = card_row(delta.card);
+    auto& insert = bound(
+        statements_("INSERT INTO delta(boot, until, since, link, side, severity, token, count, evidence, watched, epoch, "
+                    "card, span) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,0)"),
+        boot_, microseconds_of(delta.to), microseconds_of(delta.from), link, code(delta.side), code(delta.severity), token,
+        to_column(delta.count), code(delta.evidence), delta.watched ? 1 : 0, to_column(delta.epoch));
+    if (card) insert.bind(12, *card);
+    insert.exec();
+    auto& sum = sums[{link, delta.side, delta.severity, delta.token}];
+    if (__builtin_add_overflow(sum, delta.count, &sum)) sum = UINT64_MAX;
+  }
+  for (const auto& [key, count] : sums) {
+    const auto& [link, side, severity, token] = key;
+    add_total(link, side, severity, token, count);
+  }
+}
+
+void StoreRows::write_observed(const HistoryObserved& observed) {
+  // A piece longer than its hour (kept in memory while the disk failed) lies in the hour it ended in.
+  const auto start = bucket_start(std::max<std::int64_t>(microseconds_of(observed.to) - 1, 0), hour_us, phase_);
+  const auto link = link_row(observed.link);
+  for (std::size_t generation = 0; generation < observed.watched.size(); ++generation) {
+    const auto watched = microseconds_of(observed.watched[generation]);
+    if (watched == 0) continue;
+    bound(statements_("INSERT INTO observed VALUES(?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET "
+                      "watched=watched+excluded.watched, loaded=loaded+excluded.loaded"),
+          boot_, start, link, to_column(observed.epoch), static_cast<int>(generation), hour_us, watched,
+          microseconds_of(observed.loaded[generation]))
+        .exec();
+  }
+}
+
+void StoreRows::write_mark(const HistoryMark& mark) {
+  const auto link = link_row(mark.link);
+  if (!mark.undone) {
+    bound(statements_("INSERT INTO mark(boot, at, link, epoch, text, by, undone) VALUES(?,?,?,?,?,?,0)"), boot_,
+          microseconds_of(mark.at), link, to_column(mark.epoch), mark.text, mark.by)
+        .exec();
+    return;
+  }
+  bound(statements_("UPDATE mark SET undone=1 WHERE link=? AND epoch=?"), link, to_column(mark.epoch)).exec();
+  bound(statements_("UPDATE delta SET epoch=? WHERE link=? AND epoch=?"), to_column(mark.epoch - 1), link,
+        to_column(mark.epoch))
+      .exec();
+  bound(statements_("INSERT INTO observed SELECT boot, start, link, ?, generation, length, watched, loaded FROM observed "
+                    "WHERE link=? AND epoch=? ON CONFLICT DO UPDATE SET watched=watched+excluded.watched, "
+                    "loaded=loaded+excluded.loaded"),
+        to_column(mark.epoch - 1), link, to_column(mark.epoch))
+      .exec();
+  bound(statements_("DELETE FROM observed WHERE link=? AND epoch=?"), link, to_column(mark.epoch)).exec();
+}
+
+void StoreRows::write_news(const HistoryBatch& batch) {
+  for (const auto& state : batch.states) {
+    auto& insert = statements_("INSERT INTO state(boot, at, link, speed, width, max_speed, max_width, port_evidence, "
+                               "device_evidence, present) VALUES(?,?,?,?,?,?,?,?,?,?)");
+    bound(insert, boot_, microseconds_of(state.at), link_row(state.link));
+    bind_optional(insert, 4, state.speed_gts);
+    bind_optional(insert, 5, state.width);
+    bind_optional(insert, 6, state.max_speed_gts);
+    bind_optional(insert, 7, state.max_width);
+    insert.bind(8, code(state.evidence[0]));
+    insert.bind(9, code(state.evidence[1]));
+    insert.bind(10, state.present ? 1 : 0);
+    insert.exec();
+  }
+  for (const auto& event : batch.events) {
+    const auto link = event.link.empty() ? std::optional<std::int64_t>() : link_row(event.link);
+    auto& insert = bound(statements_("INSERT INTO event(boot, at, kind, number, text, link) VALUES(?,?,?,?,?,?)"), boot_,
+                         microseconds_of(event.at), code(event.kind), to_column(event.number), event.text);
+    if (link) insert.bind(6, *link);
+    insert.exec();
+  }
+  for (const auto& verdict : batch.verdicts) {
+    const auto link = link_row(verdict.link);
+    bound(statements_("INSERT INTO verdict(boot, at, link, grade, direction, candidate, confidence, reason) "
+                      "VALUES(?,?,?,?,?,?,?,?)"),
+          boot_, microseconds_of(verdict.at), link, code(verdict.answer.grade), code(verdict.answer.direction),
+          verdict.answer.riser_candidate ? 1 : 0, code(verdict.answer.confidence), verdict.reason)
+        .exec();
+  }
+}
+
+void StoreRows::write_end(const EndKey& key, const EndCountsState& state) {
+  const auto link = link_row(key.first);
+  bound(statements_("INSERT OR REPLACE INTO end_state VALUES(?,?,?,?)"), link, code(key.second), boot_, to_text(state))
+      .exec();
+}
+
+void StoreRows::write_ledger(const std::string& path, const LedgerState& state) {
+  const auto link = link_row(path);
+  bound(statements_("INSERT OR REPLACE INTO ledger VALUES(?,?)"), link, to_text(state)).exec();
+}
+
+void StoreRows::write(const HistoryBatch& batch) {
+  set_meta("boot", batch.boot.id);
+  (void)boot_row(batch.boot, batch.until);
+  for (const auto& [path, link] : batch.links) write_link(path, link);
+  write_deltas(batch);
+  for (const auto& observed : batch.observed) write_observed(observed);
+  write_news(batch);
+  // Undoing a mark concerns what was written under it, so marks come last.
+  for (const auto& mark : batch.marks) write_mark(mark);
+  for (const auto& [key, end] : batch.ends) write_end(key, end);
+  for (const auto& [path, ledger] : batch.ledgers) write_ledger(path, ledger);
+}
+
+void StoreRows::write(const HistorySummary& summary, const HistoryBoot& boot) {
+  set_meta("boot", boot.id);
+  (void)boot_row(boot, summary.boot_id == boot.id ? summary.until : Nanoseconds{});
+  for (const auto& [path, link] : summary.links) {
+    write_link(path, link.now);
+    const auto row = link_row(path);
+    bound(statements_("UPDATE link SET since=? WHERE id=?"), link.since.time_since_epoch().count(), row).exec();
+    for (const auto side : {Side::port, Side::device}) {
+      for (const auto severity : {Severity::correctable, Severity::nonfatal, Severity::fatal}) {
+        for (const auto& count : link.lifetime[static_cast<std::size_t>(side)][static_cast<std::size_t>(severity)]) {
+          add_total(row, side, severity, count.token, count.value);
+        }
+      }
+    }
+  }
+  if (summary.boot_id == boot.id) {
+    for (const auto& [key, end] : summary.ends) write_end(key, end);
+  }
+  for (const auto& [path, ledger] : summary.ledgers) write_ledger(path, ledger);
+  bound(statements_("INSERT INTO event(boot, at, kind, number, text) VALUES(?,?,?,0,?)"), boot_, now_,
+        code(HistoryEventKind::begun_anew), "the file before this one was lost; totals were carried over")
+      .exec();
+}
+
+std::expected<HistorySummary, StoreFailure> StoreRows::summary() {
+  HistorySummary summary;
+  const auto damaged = [](const Error& error) {
+    return std::unexpected(StoreFailure{StoreFailure::Kind::lost, error});
+  };
+  summary.boot_id = meta("boot");
+  auto& boot = bound(statements_("SELECT id, last FROM boot WHERE boot_id=?"), summary.boot_id);
+  std::int64_t boot_number = 0;
+  if (boot.executeStep()) {
+    boot_number = boot.getColumn(0).getInt64();
+    summary.until = std::chrono::microseconds(boot.getColumn(1).getInt64());
+  }
+  std::map<std::int64_t, std::string> paths;
+  auto& links = statements_("SELECT l.id, path, slot, port, since, vendor, device, serial, name FROM link l "
+                            "LEFT JOIN card c ON c.id=l.card");
+  while (links.executeStep()) {
+    auto& path = paths[links.getColumn(0).getInt64()] = links.getColumn(1).getString();
+    auto& link = summary.links[path];
+    link.now.slot = links.getColumn(2).getString();
+    if (const auto port = parse_bdf(links.getColumn(3).getString())) link.now.port = *port;
+    link.since = WallTime(std::chrono::microseconds(links.getColumn(4).getInt64()));
+    if (links.getColumn(5).isNull()) continue;
+    link.now.card = Card{static_cast<std::uint16_t>(links.getColumn(5).getUInt()),
+                         static_cast<std::uint16_t>(links.getColumn(6).getUInt()), links.getColumn(7).getString(),
+                         links.getColumn(8).getString()};
+  }
+  auto& totals = statements_("SELECT link, side, severity, name, count FROM total JOIN token ON token.id=token "
+                             "ORDER BY link, side, severity, token");
+  while (totals.executeStep()) {
+    auto& lifetime = summary.links[paths[totals.getColumn(0).getInt64()]].lifetime;
+    lifetime.at(totals.getColumn(1).getUInt())
+        .at(totals.getColumn(2).getUInt())
+        .push_back({totals.getColumn(3).getString(), from_column(totals.getColumn(4).getInt64())});
+  }
+  auto& ends = bound(statements_("SELECT link, side, text FROM end_state WHERE boot=?"), boot_number);
+  while (ends.executeStep()) {
+    auto state = parse_end_state(ends.getColumn(2).getString());
+    if (!state) return damaged(state.error());
+    summary.ends[{paths[ends.getColumn(0).getInt64()], static_cast<Side>(ends.getColumn(1).getInt())}] = std::move(*state);
+  }
+  auto& ledgers = statements_("SELECT link, text FROM ledger");
+  while (ledgers.executeStep()) {
+    auto state = parse_ledger_state(ledgers.getColumn(1).getString());
+    if (!state) return damaged(state.error());
+    summary.ledgers[paths[ledgers.getColumn(0).getInt64()]] = std::move(*state);
+  }
+  return summary;
+}
+
+}  // namespace wopr

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sink/store_text.hpp"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+using nlohmann::json;
+
+// NOLINTBEGIN(cert-dcl58-cpp): nlohmann asks for these to be in its own namespace
+namespace nlohmann {
+template <class T>
+struct adl_serializer<std::optional<T>> {
+  static void to_json(json& j, const std::optional<T>& value) {
+    if (value) j = *value;
+    else j = nullptr;
+  }
+  static void from_json(const json& j, std::optional<T>& value) {
+    if (j.is_null()) value.reset();
+    else value = j.get<T>();
+  }
+};
+template <>
+struct adl_serializer<std::chrono::nanoseconds> {
+  static void to_json(json& j, std::chrono::nanoseconds value) { j = value.count(); }
+  static void from_json(const json& j, std::chrono::nanoseconds& value) {
+    value = std::chrono::nanoseconds(j.get<std::int64_t>());
+  }
+};
+}  // namespace nlohmann
+// NOLINTEND(cert-dcl58-cpp)
+
+namespace wopr {
+
+// Found by argument-dependent look-up; the macros make one pair of functions per type.
+static void to_json(json& j, const Instant& instant) {
+  j = json::array({instant.boot.count(), instant.wall.time_since_epoch().count()});
+}
+static void from_json(const json& j, Instant& instant) {
+  instant.boot = Nanoseconds(j.at(0).get<std::int64_t>());
+  instant.wall = WallTime(std::chrono::microseconds(j.at(1).get<std::int64_t>()));
+}
+static void to_json(json& j, const Bdf& bdf) { j = to_string(bdf); }
+static void from_json(const json& j, Bdf& bdf) {
+  const auto parsed = parse_bdf(j.get_ref<const std::string&>());
+  if (!parsed) throw json::other_error::create(599, parsed.error().what, &j);
+  bdf = *parsed;
+}
+static void to_json(json& j, const Count& count) { j = json::array({count.token, count.value}); }
+static void from_json(const json& j, Count& count) {
+  j.at(0).get_to(count.token);
+  j.at(1).get_to(count.value);
+}
+template <class T>
+static void to_json(json& j, const Recent<T>& recent) {
+  j = recent.items;
+}
+template <class T>
+static void from_json(const json& j, Recent<T>& recent) {
+  j.get_to(recent.items);
+}
+
+// NOLINTBEGIN(misc-use-internal-linkage)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Generation, boot_id, device, inode)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(RootPortMessages, correctable, nonfatal, fatal)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(CounterFile, counts, total)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Sample, bdf, generation, files, root_port)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(EndMember, last, base, gone, leftover)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(EndCountsState, members, retired, retired_interrupts, before, known,
+                                                group_begun_by, fresh)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Episode, first, last, age_first, age_last, odometer_from, odometer_to,
+                                                errors, idle, countable)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ErrorMinute, age_from, odometer_from, errors, bits_per_second, idle, bad,
+                                                failing)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Alarm, at, number, span, countable)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(DirectionRecord, errors, unwatched_errors, episodes, rollover_episodes,
+                                                uncountable, first_error, last_error, recent, recent_rollovers, minute,
+                                                bad_minutes, failing_minutes, worst_minute, recent_bad, recent_failing,
+                                                marginal, rollover, bad, failing)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Exposure, watched, unwatched, loaded, loaded_by_errors, seen, bits,
+                                                watched_at, loaded_at)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Tally, since, counts, timeouts_alone, timeouts_paired, set_apart,
+                                                unattributed, exposure)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(TrendSteps, step, episodes)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ClosedEpoch, since, until, opened_by, errors, episodes, loaded)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(LedgerState, until, age, odometer, lifetime, epoch, opened_by,
+                                                opened_by_time, closed, epochs, directions, trend, quiet, narrow_for,
+                                                narrow_width, narrow, link_protocol, surprise_down, end_to_end,
+                                                transitions, recent_transitions)
+// NOLINTEND(misc-use-internal-linkage)
+
+namespace {
+
+template <class T>
+std::string write(const T& state, int form) {
+  json document = state;
+  document["form"] = form;
+  return document.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+template <class T>
+Result<T> read(std::string_view text, int form, std::string_view what) {
+  try {
+    const auto document = json::parse(text);
+    if (const int found = document.at("form").get<int>(); found > form) {
+      return fail(fmt::format("the stored {} has form {}, this program knows {}", what, found, form));
+    }
+    return document.get<T>();
+  } catch (const json::exception& error) {
+    return fail(fmt::format("the stored {} cannot be understood: {}", what, error.what()));
+  }
+}
+
+}  // namespace
+
+std::string to_text(const EndCountsState& state) { return write(state, end_form); }
+std::string to_text(const LedgerState& state) { return write(state, ledger_form); }
+Result<EndCountsState> parse_end_state(std::string_view text) {
+  return read<EndCountsState>(text, end_form, "state of a link end");
+}
+Result<LedgerState> parse_ledger_state(std::string_view text) {
+  return read<LedgerState>(text, ledger_form, "ledger");
+}
+
+}  // namespace wopr

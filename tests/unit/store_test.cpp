@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sink/store.hpp"
+
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <string>
+
+#include "sink/store_text.hpp"
+
+namespace wopr {
+namespace {
+
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+class StoreTest : public testing::Test {
+ protected:
+  StoreTest() {
+    auto name = (fs::temp_directory_path() / "wopr-store-XXXXXX").string();
+    directory_ = mkdtemp(name.data());
+    file_ = directory_ / "history.db";
+  }
+  ~StoreTest() override { fs::remove_all(directory_); }
+
+  [[nodiscard]] std::size_t aside() const {
+    return static_cast<std::size_t>(std::ranges::count_if(fs::directory_iterator(directory_), [](const auto& entry) {
+      const auto name = entry.path().filename().string();
+      return name.starts_with("history.db.damaged-") && !name.ends_with("-wal") && !name.ends_with("-shm");
+    }));
+  }
+
+  fs::path directory_;
+  fs::path file_;
+};
+
+constexpr auto path = "0000:c0:01.1";
+const WallTime start{std::chrono::sys_days{std::chrono::year{2026} / 3 / 1}};
+
+HistoryBatch batch_at(Nanoseconds at, std::uint64_t count = 0) {
+  HistoryBatch batch;
+  batch.boot = {"boot-1", start, "6.1.0"};
+  batch.until = at;
+  batch.links[path] = {"PCIE3", *parse_bdf("0000:c0:01.1"), Card{0x10de, 0x2684, "GPU-1", "a card"}};
+  if (count != 0) {
+    batch.deltas.push_back({path, at - 1s, at, Side::device, Severity::correctable, "BadTLP", count, Evidence::native,
+                            true, 1, "10de:2684 GPU-1"});
+  }
+  EndCountsState end;
+  end.retired[0] = {{"BadTLP", count}};
+  batch.ends[{path, Side::device}] = end;
+  return batch;
+}
+
+std::uint64_t lifetime(const HistorySummary& summary) {
+  const auto it = summary.links.find(path);
+  return it == summary.links.end() ? 0 : sum(it->second.lifetime[1]);
+}
+
+std::string bytes_of(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+void overwrite(const fs::path& file, std::streamoff at, const std::string& text) {
+  std::fstream out(file, std::ios::binary | std::ios::in | std::ios::out);
+  out.seekp(at);
+  out << text;
+}
+
+// Puts a batch and whatever is still waiting onto the disk, and says what a new process would find there.
+HistorySummary reread(const fs::path& file) {
+  Store store(file);
+  auto found = store.load();
+  EXPECT_TRUE(found) << to_string(found.error().error);
+  return found.value_or(HistorySummary{});
+}
+
+TEST_F(StoreTest, keeps_what_it_was_given) {
+  HistorySummary expected;
+  {
+    Store store(file_);
+    ASSERT_TRUE(store.load());
+    for (int i = 1; i <= 3; ++i) {
+      const auto batch = batch_at(i * 10s, 5);
+      ASSERT_TRUE(store.commit(batch, {"a", static_cast<std::uint64_t>(i)}));
+      apply(expected, batch);
+    }
+  }
+  EXPECT_EQ(reread(file_), expected);
+  EXPECT_EQ(lifetime(expected), 15U);
+}
+
+TEST_F(StoreTest, a_batch_tried_twice_is_kept_once) {
+  Store store(file_);
+  ASSERT_TRUE(store.load());
+  ASSERT_TRUE(store.commit(batch_at(10s, 5), {"a", 1}));
+  ASSERT_TRUE(store.commit(batch_at(10s, 5), {"a", 1}));
+  EXPECT_EQ(lifetime(reread(file_)), 5U);
+  // Another writer counts from one again.
+  ASSERT_TRUE(store.commit(batch_at(20s, 5), {"b", 1}));
+  EXPECT_EQ(lifetime(reread(file_)), 10U);
+}
+
+TEST_F(StoreTest, a_newer_version_is_refused_and_not_touched) {
+  { ASSERT_TRUE(Store(file_).load()); }
+  overwrite(file_, 60, std::string("\0\0\0\x07", 4));
+  const auto before = bytes_of(file_);
+  const auto time = fs::last_write_time(file_);
+  Store store(file_);
+  const auto refused = store.load();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, StoreFailure::Kind::trouble);
+  EXPECT_NE(to_string(refused.error().error).find("newer wopr-aer (schema 7, this one knows 1)"), std::string::npos)
+      << to_string(refused.error().error);
+  EXPECT_FALSE(store.commit(batch_at(1s, 1), {"a", 1}));
+  EXPECT_EQ(bytes_of(file_), before);
+  EXPECT_EQ(fs::last_write_time(file_), time);
+  EXPECT_EQ(std::distance(fs::directory_iterator(directory_), {}), 1);
+}
+
+// What may happen to the file while it is in use; afterwards all that was ever counted must be there.
+struct Harm {
+  const char* name;
+  std::function<void(const fs::path&)> harm;
+  std::size_t set_aside;
+};
+
+class HarmedStore : public StoreTest, public testing::WithParamInterface<Harm> {};
+
+TEST_P(HarmedStore, loses_no_count) {
+  Store store(file_);
+  auto known = store.load();
+  ASSERT_TRUE(known);
+  HistoryWriter writer(store, "a", *known);
+  writer.take(batch_at(10s, 5));
+  ASSERT_TRUE(writer.write());
+  GetParam().harm(file_);
+  writer.take(batch_at(20s, 7));
+  for (int tries = 0; tries < 3 && !writer.write(); ++tries) {
+  }
+  EXPECT_TRUE(writer.idle());
+  writer.take(batch_at(30s, 1));
+  ASSERT_TRUE(writer.write());
+  store.close();
+  EXPECT_EQ(lifetime(reread(file_)), 13U);
+  EXPECT_EQ(lifetime(writer.kept()), 13U);
+  EXPECT_EQ(aside(), GetParam().set_aside);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    all, HarmedStore,
+    testing::Values(Harm{"deleted", [](const fs::path& f) { fs::remove(f); }, 0},
+                    Harm{"everything_deleted",
+                         [](const fs::path& f) {
+                           for (const auto* s : {"", "-wal", "-shm"}) fs::remove(f.string() + s);
+                         },
+                         0},
+                    Harm{"log_deleted", [](const fs::path& f) { fs::remove(f.string() + "-wal"); }, 0},
+                    Harm{"header_overwritten", [](const fs::path& f) { overwrite(f, 0, std::string(4096, 'x')); }, 1},
+                    Harm{"replaced_by_text",
+                         [](const fs::path& f) {
+                           fs::remove(f);
+                           std::ofstream(f) << "nothing of ours, but somebody may want it";
+                         },
+                         1},
+                    Harm{"emptied", [](const fs::path& f) { fs::resize_file(f, 0); }, 0}),
+    [](const auto& instance) { return instance.param.name; });
+
+TEST_F(StoreTest, damage_in_the_middle_is_found_and_survived) {
+  Store store(file_);
+  HistoryWriter writer(store, "a", *store.load());
+  for (int i = 1; i <= 50; ++i) {
+    writer.take(batch_at(i * 10s, 1));
+    ASSERT_TRUE(writer.write());
+  }
+  store.close();  // the log goes into the file
+  ASSERT_TRUE(store.load());
+  const auto size = fs::file_size(file_);
+  for (std::uintmax_t at = 4096; at < size; at += 4096) overwrite(file_, static_cast<std::streamoff>(at), std::string(512, '\xff'));
+  store.close();
+  const auto found = store.check();
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().kind, StoreFailure::Kind::lost);
+  writer.take(batch_at(600s, 1));
+  ASSERT_TRUE(writer.write());
+  EXPECT_EQ(lifetime(reread(file_)), 51U);
+  EXPECT_EQ(aside(), 1U);
+}
+
+TEST_F(StoreTest, another_programs_lock_is_waited_out) {
+  Store store(file_);
+  HistoryWriter writer(store, "a", *store.load());
+  sqlite3* other = nullptr;
+  ASSERT_EQ(sqlite3_open(file_.c_str(), &other), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(other, "BEGIN EXCLUSIVE", nullptr, nullptr, nullptr), SQLITE_OK);
+  writer.take(batch_at(10s, 5));
+  const auto refused = writer.write();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, StoreFailure::Kind::trouble);
+  EXPECT_NE(refused.error().error.what.find("locked"), std::string::npos);
+  writer.take(batch_at(20s, 6));
+  EXPECT_EQ(writer.waiting(), 11U);
+  sqlite3_close(other);
+  ASSERT_TRUE(writer.write());
+  EXPECT_EQ(lifetime(reread(file_)), 11U);
+}
+
+TEST_F(StoreTest, folding_keeps_every_count_and_frees_space) {
+  StoreLimits limits;
+  limits.raw = 24h;
+  limits.hours = 24h * 7;
+  limits.retention = 24h * 30;
+  Store store(file_, limits);
+  HistoryWriter writer(store, "a", *store.load());
+  constexpr auto days = 40;
+  for (int hour = 1; hour <= days * 24; ++hour) {
+    HistoryBatch batch = batch_at(hour * 1h, 0);
+    for (int minute = 0; minute < 60; minute += 10) {
+      auto delta = batch_at(hour * 1h + minute * 1min, 1).deltas.front();
+      batch.deltas.push_back(delta);
+      batch.states.push_back({.link = path, .at = hour * 1h + minute * 1min, .speed_gts = 2.5, .width = 16U,
+                              .max_speed_gts = 16, .max_width = 16U, .evidence = {}, .present = true});
+    }
+    batch.until += 1h;
+    HistoryObserved observed{path, hour * 1h, hour * 1h + 1h, 1, {}, {}};
+    observed.watched[4] = 1h;
+    batch.observed.push_back(observed);
+    writer.take(std::move(batch));
+    if (hour % 24 == 0) {
+      ASSERT_TRUE(writer.write());
+    }
+  }
+  ASSERT_TRUE(writer.write());
+  for (int rounds = 0;; ++rounds) {
+    ASSERT_LT(rounds, 100);
+    const auto more = store.maintain();
+    ASSERT_TRUE(more) << to_string(more.error().error);
+    if (!*more) break;
+  }
+  store.close();
+  sqlite3* raw = nullptr;
+  ASSERT_EQ(sqlite3_open(file_.c_str(), &raw), SQLITE_OK);
+  const auto number = [&](const char* text) {
+    sqlite3_stmt* statement = nullptr;
+    EXPECT_EQ(sqlite3_prepare_v2(raw, text, -1, &statement, nullptr), SQLITE_OK) << text;
+    sqlite3_step(statement);
+    const auto value = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return value;
+  };
+  // 30 days remain: 22 of them as days, 7 as hours, one as counted.
+  EXPECT_NEAR(static_cast<double>(number("SELECT sum(count) FROM delta")), 30 * 24 * 6, 2);
+  EXPECT_NEAR(static_cast<double>(number("SELECT count(*) FROM delta WHERE span=2")), 23, 1);
+  EXPECT_NEAR(static_cast<double>(number("SELECT count(*) FROM delta WHERE span=1")), 6 * 24, 24);
+  EXPECT_NEAR(static_cast<double>(number("SELECT count(*) FROM delta WHERE span=0")), 24 * 6, 6);
+  EXPECT_NEAR(static_cast<double>(number("SELECT sum(watched)/3600000000 FROM observed")), 30 * 24, 24);
+  EXPECT_LE(number("SELECT count(*) FROM state"), 24 * 6 + 1);
+  sqlite3_close(raw);
+  EXPECT_EQ(lifetime(reread(file_)), static_cast<std::uint64_t>(days * 24 * 6));
+}
+
+TEST(StoreText, a_ledger_with_everything_in_it_comes_back_equal) {
+  VerdictPolicy policy;
+  LinkLedger ledger(policy, {0s, start});
+  for (int i = 0; i < 400; ++i) {
+    LinkInterval interval;
+    interval.from = {i * 30s, start + i * 30s};
+    interval.to = {i * 30s + 30s, start + i * 30s + 30s};
+    interval.speed_from = interval.speed_to = i % 50 < 40 ? 16.0 : 2.5;
+    interval.width_from = interval.width_to = i > 300 ? 8 : 16;
+    interval.expected_speed = 16;
+    interval.expected_width = 16;
+    interval.counts = {true, true};
+    std::vector<Counted> counted;
+    if (i % 7 == 0) counted.push_back({Side::device, Severity::correctable, {{"BadTLP", 900}, {"Rollover", 1}}});
+    if (i % 11 == 0) counted.push_back({Side::port, Severity::nonfatal, {{"DLP", 1}, {"ECRC", 1}, {"SDES", 1}}});
+    ledger.observe(interval, counted);
+    if (i == 150) ledger.mark(interval.to, "redriver \"fitted\"\n");
+  }
+  ledger.unattributed(3);
+  const auto& state = ledger.state();
+  ASSERT_TRUE(state.directions[1].failing && state.narrow && state.end_to_end && !state.closed.items.empty());
+  const auto read = parse_ledger_state(to_text(state));
+  ASSERT_TRUE(read) << to_string(read.error());
+  EXPECT_EQ(*read, state);
+}
+
+TEST(StoreText, an_end_comes_back_equal) {
+  EndCounts end;
+  Sample sample;
+  sample.bdf = *parse_bdf("0000:c1:00.1");
+  sample.generation = {"boot", 22, 3305};
+  sample.files[0] = CounterFile{{{"RxErr", 3}, {"BadTLP", UINT64_MAX}}, 4};
+  sample.root_port = RootPortMessages{1, std::nullopt, 2};
+  EndCounts::Batch batch;
+  batch.samples = {&sample};
+  batch.round = 7;
+  end.take(batch);
+  auto anew = sample;
+  anew.generation.inode = 9;
+  batch.samples = {&anew};
+  batch.round = 8;
+  end.take(batch);
+  const auto state = end.state(8);
+  ASSERT_TRUE(state.fresh);
+  const auto read = parse_end_state(to_text(state));
+  ASSERT_TRUE(read) << to_string(read.error());
+  EXPECT_EQ(*read, state);
+  EXPECT_FALSE(end.state(9).fresh);
+}
+
+TEST(StoreText, a_newer_form_is_refused) {
+  EXPECT_FALSE(parse_ledger_state(R"({"form":99})"));
+  EXPECT_FALSE(parse_end_state("{"));
+}
+
+}  // namespace
+}  // namespace wopr
