@@ -39,6 +39,7 @@ int main(int argc, char** argv) {
     add_common(app, options);
     wopr::add_status(app, chosen);
     wopr::add_topology(app, chosen);
+    wopr::add_doctor(app, chosen);
     wopr::add_name(app, chosen);
     wopr::add_version(app, chosen);
     try {

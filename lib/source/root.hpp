@@ -18,6 +18,9 @@ class Root {
   [[nodiscard]] std::filesystem::path proc() const { return prefix_ / "proc"; }
   [[nodiscard]] std::filesystem::path etc() const { return prefix_ / "etc"; }
   [[nodiscard]] std::filesystem::path run() const { return prefix_ / "run"; }
+  [[nodiscard]] std::filesystem::path boot() const { return prefix_ / "boot"; }
+  // What a capture brings along that no kernel file says (lib/capture).
+  [[nodiscard]] std::filesystem::path capture_notes() const { return prefix_ / "wopr-aer-capture"; }
   [[nodiscard]] std::filesystem::path pci_bus() const { return sys() / "bus/pci"; }
   [[nodiscard]] std::filesystem::path pci_devices() const { return pci_bus() / "devices"; }
   [[nodiscard]] bool is_live() const { return prefix_ == "/"; }
