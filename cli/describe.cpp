@@ -220,12 +220,20 @@ std::string plural(std::uint64_t count, std::string_view noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
-std::string clock_time(WallTime time) {
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
-  const std::time_t value = seconds;
-  std::tm local{};
-  if (localtime_r(&value, &local) == nullptr) return "?";
-  return fmt::format("{:02}:{:02}:{:02}", local.tm_hour, local.tm_min, local.tm_sec);
+std::string clock_time(WallTime time, WallTime now) {
+  const auto local = [](WallTime instant) {
+    const std::time_t value = std::chrono::floor<std::chrono::seconds>(instant).time_since_epoch().count();
+    std::tm parts{};
+    localtime_r(&value, &parts);
+    return parts;
+  };
+  const auto then = local(time);
+  const auto today = local(now);
+  if (then.tm_year == today.tm_year && then.tm_yday == today.tm_yday) {
+    return fmt::format("{:02}:{:02}:{:02}", then.tm_hour, then.tm_min, then.tm_sec);
+  }
+  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}", then.tm_year + 1900, then.tm_mon + 1, then.tm_mday, then.tm_hour,
+                     then.tm_min);
 }
 
 }  // namespace wopr

@@ -60,7 +60,7 @@ namespace wopr {
 // "1 error", "12 errors".
 // For counts of anything whose plural takes an s.
 [[nodiscard]] std::string plural(std::uint64_t count, std::string_view noun);
-// "22:15:02" in local time.
-[[nodiscard]] std::string clock_time(WallTime time);
+// "22:15:02" in local time; with the date, "2026-03-01 22:15", where it is another day than `now`.
+[[nodiscard]] std::string clock_time(WallTime time, WallTime now);
 
 }  // namespace wopr

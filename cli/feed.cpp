@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <utility>
 
 #include "config/config.hpp"
@@ -17,7 +18,8 @@ bool concerns_service(const CommonOptions& options) {
 }
 
 std::string stale_note(const Error& error, WallTime last) {
-  return fmt::format("{}. Shown is what the service said at {}.", to_string(error), clock_time(last));
+  const auto now = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
+  return fmt::format("{}. Shown is what the service said at {}.", to_string(error), clock_time(last, now));
 }
 
 }  // namespace

@@ -100,9 +100,11 @@ std::string when_text(const Status& status, const SlotStatus& slot) {
   const auto total = slot.errors();
   if (total == 0) return {};
   if (before >= total) {
-    return "since boot, before this program looked; no exposure time known";
+    if (status.monitor == "embedded") return "since boot, before this program looked; no exposure time known";
+    return fmt::format("since boot, before the service began at {}; no exposure time known",
+                       clock_time(status.since, status.now));
   }
-  const auto since = clock_time(status.since);
+  const auto since = clock_time(status.since, status.now);
   if (before == 0) return fmt::format("since boot, all of them seen after {}", since);
   return fmt::format("since boot; {} seen after {}, {} older (no exposure time known)", total - before, since,
                      before);
@@ -154,7 +156,7 @@ std::string render_detail(const Status& status, const SlotStatus& slot, const Wa
   field("direction", direction_text(slot));
   field("when", when_text(status, slot));
   if (const auto* added = added_at(watch, slot); added != nullptr && added->total() != 0) {
-    field("watch", fmt::format("{} since {}", added_text(*added), clock_time(watch->since())), Ink::warn);
+    field("watch", fmt::format("{} since {}", added_text(*added), clock_time(watch->since(), status.now)), Ink::warn);
   }
   if (slot.unattributed != 0) {
     field("unattributed", fmt::format("{} heard by the root port, from a device that was removed before it was read",

@@ -122,7 +122,7 @@ std::string render_top(const Status& status, const Slots& slots, const StatusVie
       words.push_back(fmt::format("{} (+{})", slot_title(status, slot), added->total()));
     }
   }
-  const auto since = clock_time(view.watch->since());
+  const auto since = clock_time(view.watch->since(), status.now);
   const auto line = words.empty() ? fmt::format("Watching since {}; nothing added.", since)
                                   : fmt::format("Watching since {}; added: {}.", since, enumerate(words));
   return text + paragraph("", line, style, words.empty() ? Ink::plain : Ink::warn);

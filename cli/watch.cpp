@@ -12,13 +12,18 @@ namespace {
 
 constexpr std::array sides = {Side::port, Side::device};
 
-// `now` minus `before`. A count below its baseline belongs to another monitor's run: it is taken as new.
-Counts grown(const Counts& before, const Counts& now) {
+// `now` minus `base`. One monitor's counts never fall; after the service was restarted they may, by what cards that
+// are gone had counted: the watch then counts on from there, and invents nothing.
+Counts grown(Counts& base, const Counts& now) {
   Counts added;
   for (const auto& count : now) {
-    const auto base = find_count(before, count.token).value_or(0);
-    const auto growth = count.value >= base ? count.value - base : count.value;
-    if (growth != 0) added.push_back({count.token, growth});
+    const auto entry = std::ranges::find(base, count.token, &Count::token);
+    if (entry == base.end()) {
+      if (count.value != 0) added.push_back(count);
+      continue;
+    }
+    entry->value = std::min(entry->value, count.value);
+    if (count.value != entry->value) added.push_back({count.token, count.value - entry->value});
   }
   return added;
 }

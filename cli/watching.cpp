@@ -105,7 +105,7 @@ Result<Written> Watcher::show() {
   if (options_.json) return write_all(STDOUT_FILENO, dump(watch_json(status_, watch_), false));
   screen_.enter();
   if (in_place_wanted()) return write_all(STDOUT_FILENO, in_place(text(), style_));
-  const auto title = fmt::format("{}=== {}\n", shown_ ? "\n" : "", clock_time(status_.now));
+  const auto title = fmt::format("{}=== {}\n", shown_ ? "\n" : "", clock_time(status_.now, status_.now));
   shown_ = true;
   return write_all(STDOUT_FILENO, title + text());
 }
