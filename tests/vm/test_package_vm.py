@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The package's life in a machine of its own, in this order: install, start, activation, upgrade, removal, purge.
+
+What is left at the end is compared with the file system before the first step.
+"""
+from __future__ import annotations
+
+import re
+import time
+from typing import Iterator
+
+import pytest
+
+import aer
+from aer import Error
+from machine import Machine, Setup
+
+DEB = "/srv/wopr-aer.deb"
+UNIT = "wopr-aerd.service"
+CALL = "busctl call --auto-start={auto} org.wopr.Aer1 /org/wopr/Aer1"
+PEER = "org.freedesktop.DBus.Peer Ping"
+
+# What may be new after a purge: the user (docs/operating.md), dpkg's and systemd's own books, time passing.
+MAY_REMAIN = re.compile(r"""
+    /etc/(passwd|group|shadow|gshadow)-? | /etc/\.pwd\.lock |
+    /var/lib/dpkg/.* | /var/log/.* | /var/cache/.* | /var/lib/systemd/(catalog|random-seed|timers|deb-systemd).* |
+    /tmp/.* | /var/tmp/.* | /home/owner/.* | /root/.*""", re.X)
+UNTOUCHED = "find / -xdev ! -path '/proc/*' ! -path '/sys/*' ! -path '/run/*' ! -path '/dev/*' | sort"
+
+
+@pytest.fixture(scope="module")
+def machine(request: pytest.FixtureRequest, pool, product) -> Iterator[Machine]:
+    if not request.config.getoption("--deb"):
+        pytest.skip("the package's own tests need --deb FILE")
+    machine = pool.fresh(Setup(product=product))
+    machine.wait_services()
+    machine.files_before = paths(machine)
+    yield machine
+    machine.close()
+
+
+@pytest.fixture(autouse=True)
+def keep_logs(machine: Machine, pool) -> None:
+    pool.used.append(machine)
+
+
+def paths(machine: Machine) -> set[str]:
+    return set(machine.guest.run(UNTOUCHED, check=False).stdout.splitlines())
+
+
+def dpkg(machine: Machine, *words: str) -> str:
+    return machine.guest.run(["dpkg", *words], timeout=180, env={"DEBIAN_FRONTEND": "noninteractive"}).stdout
+
+
+def shown(machine: Machine, *names: str) -> list[str]:
+    text = machine.guest.run(["systemctl", "show", UNIT, *(f"--property={name}" for name in names)]).stdout
+    values = dict(line.split("=", 1) for line in text.splitlines())
+    return [values[name] for name in names]
+
+
+def call(machine: Machine, method: str, user: str = "owner", auto: str = "no"):
+    return machine.guest.run(f"{CALL.format(auto=auto)} {method}", user=user, check=False)
+
+
+def wait_for(machine: Machine, state: str, timeout: float = 60) -> None:
+    """Until the unit is in `state`; asks once a job of systemd's has ended, or anew."""
+    deadline = time.monotonic() + timeout
+    while (now := shown(machine, "ActiveState")[0]) != state:
+        assert time.monotonic() < deadline, f"{UNIT} is {now}, not {state}, after {timeout:.0f} s"
+
+
+def test_installing_starts_nothing(machine):
+    dpkg(machine, "--install", DEB)
+    assert shown(machine, "LoadState", "ActiveState", "UnitFileState") == ["loaded", "inactive", "disabled"]
+    assert machine.guest.run("getent passwd wopr-aer").stdout.rstrip().endswith("nologin")
+    assert call(machine, PEER, auto="yes").status != 0
+    assert shown(machine, "ActiveState") == ["inactive"]
+    assert "PCIE3" in machine.guest.run(["wopr-aer", "status"], user="owner").stdout
+
+
+def test_it_starts_on_request_as_its_own_user(machine):
+    machine.guest.run(["systemctl", "enable", "--now", UNIT])
+    assert shown(machine, "ActiveState", "UnitFileState", "NRestarts") == ["active", "enabled", "0"]
+    pid = shown(machine, "MainPID")[0]
+    status = machine.guest.run(f"cat /proc/{pid}/status").stdout
+    uid = machine.guest.run("id --user wopr-aer").stdout.strip()
+    assert re.search(rf"^Uid:\s+{uid}\s+{uid}\s+{uid}", status, re.M)
+    assert re.findall(r"^Cap\w+:\s+(\w+)", status, re.M) == ["0" * 16] * 5
+    assert re.search(r"^NoNewPrivs:\s+1$", status, re.M) and re.search(r"^Seccomp:\s+2$", status, re.M)
+    assert call(machine, PEER).status == 0
+    worse = machine.guest.run(f"journalctl --unit={UNIT} --priority=warning --output=cat").stdout
+    assert worse == ""
+
+
+def test_root_has_written_the_slots_down_for_everybody(machine):
+    assert machine.guest.run("stat --format='%a %U' /run/wopr-aer/snapshot").stdout == "644 root\n"
+    text = machine.guest.run("cat /run/wopr-aer/snapshot", user="owner").stdout
+    assert "sltcap\t0000:c0:01.1\t19\n" in text
+    assert re.search(r"^smbios\t19\t.*\tPCIE3$", text, re.M)
+
+
+def test_strangers_may_read_but_not_control(machine):
+    control = "org.wopr.Aer1.Control Nothing"
+    refused = call(machine, control)
+    assert refused.status != 0 and "Access denied" in refused.stderr
+    # Root is let through to the service, which has no such method.
+    for allowed in (call(machine, control, user="root"),
+                    machine.guest.run(f"setpriv --reuid=owner --regid=owner --groups=wopr-aer "
+                                      f"{CALL.format(auto='no')} {control}", check=False)):
+        assert allowed.status != 0 and "Access denied" not in allowed.stderr, allowed.stderr
+        assert re.search("Unknown (method|interface)", allowed.stderr), allowed.stderr
+    taken = machine.guest.run("busctl call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus "
+                              "RequestName su org.wopr.Aer1 4", user="owner", check=False)
+    assert taken.status != 0 and "not allowed to own" in taken.stderr
+
+
+def test_journald_explains_what_it_records(machine):
+    followed = machine.guest.start(["journalctl", "--follow", "--lines=0", "--catalog", "--output=short",
+                                    "WOPR_SLOT=PCIE3"])
+    aer.inject(machine, Error("PCIE3", "device", ("RxErr",)))
+    followed.wait_line(lambda line: "PCI Express errors have begun in slot PCIE3" in line)
+    text = followed.wait_line(lambda line: "seen by its device end" in line)
+    assert "RxErr=1" in text
+    followed.stop()
+
+
+def test_an_upgrade_restarts_it_and_keeps_what_is_the_owners(machine):
+    machine.guest.run("echo '# mine' >> /etc/wopr-aer/wopr-aer.toml")
+    machine.guest.run("install -D /dev/null /var/lib/wopr-aer/kept --owner=wopr-aer")
+    before = shown(machine, "MainPID")
+    dpkg(machine, "--install", DEB)
+    assert shown(machine, "ActiveState", "UnitFileState", "NRestarts") == ["active", "enabled", "0"]
+    assert shown(machine, "MainPID") != before
+    assert machine.guest.run("tail --lines=1 /etc/wopr-aer/wopr-aer.toml").stdout == "# mine\n"
+    assert machine.guest.run("test -e /var/lib/wopr-aer/kept", check=False).status == 0
+    assert call(machine, PEER).status == 0
+
+
+def test_it_uses_no_system_call_that_is_filtered(machine):
+    """The filter is lifted and what it would have refused is logged: start, samples, hotplug, reload, questions."""
+    allowed = shown(machine, "SystemCallFilter")[0]
+    assert "openat" in allowed.split() and "mount" not in allowed.split()
+    drop_in = f"/run/systemd/system/{UNIT}.d/log.conf"
+    machine.guest.put(drop_in, f"[Service]\nSystemCallFilter=\nSystemCallLog=~{allowed}\n")
+    machine.guest.run(f"systemctl daemon-reload && systemctl restart {UNIT}")
+    followed = machine.guest.start(["journalctl", "--follow", "--lines=0", "--output=cat", f"--unit={UNIT}"])
+    aer.inject(machine, Error("PCIE6", "port", ("BadTLP",), 2))
+    machine.unplug("PCIE4")
+    followed.wait_line(lambda line: "PCIE4" in line and "has gone" in line)
+    machine.plug("PCIE4")
+    followed.wait_line(lambda line: "PCIE4" in line and "is here" in line)
+    machine.guest.run(f"systemctl reload {UNIT}")
+    followed.wait_line(lambda line: "configuration reloaded" in line)
+    followed.stop()
+    machine.guest.run("busctl tree org.wopr.Aer1 && wopr-aer status", user="owner")
+    machine.guest.run(f"systemctl stop {UNIT}")
+    # And the log would have shown it: a program that does use what is not allowed.
+    machine.guest.run("systemd-run --wait --property=SystemCallLog=uname uname")
+    machine.guest.run("journalctl --sync")
+    text = machine.guest.run("journalctl --boot --output=cat | grep -E 'SECCOMP|type=1326'", check=False).stdout
+    assert 'comm="uname"' in text, "the kernel does not log system calls"
+    assert "wopr-aer" not in text, text
+    machine.guest.run(f"rm {drop_in} && systemctl daemon-reload")
+
+
+def test_a_question_starts_it_only_while_it_is_enabled(machine):
+    wait_for(machine, "inactive")
+    assert call(machine, PEER, auto="no").status != 0
+    assert shown(machine, "ActiveState") == ["inactive"]
+    assert call(machine, PEER, auto="yes").status == 0
+    wait_for(machine, "active")
+    machine.guest.run(["systemctl", "disable", "--now", UNIT])
+    assert call(machine, PEER, auto="yes").status != 0
+    assert shown(machine, "ActiveState") == ["inactive"]
+
+
+def test_an_upgrade_leaves_a_stopped_service_alone(machine):
+    dpkg(machine, "--install", DEB)
+    assert shown(machine, "ActiveState", "UnitFileState") == ["inactive", "disabled"]
+
+
+def test_removing_stops_it_and_keeps_configuration_and_state(machine):
+    machine.guest.run(["systemctl", "enable", "--now", UNIT])
+    pid = shown(machine, "MainPID")[0]
+    dpkg(machine, "--remove", "wopr-aer")
+    assert machine.guest.run(f"test -e /proc/{pid}", check=False).status != 0
+    assert machine.guest.run("command -v wopr-aer", check=False).status != 0
+    machine.guest.run("test -e /etc/wopr-aer/wopr-aer.toml && test -e /var/lib/wopr-aer/kept && test ! -e /run/wopr-aer")
+    assert call(machine, PEER, auto="yes").status != 0
+
+
+def test_installed_again_it_is_as_it_was(machine):
+    dpkg(machine, "--install", DEB)
+    assert shown(machine, "UnitFileState") == ["enabled"]
+    assert machine.guest.run("tail --lines=1 /etc/wopr-aer/wopr-aer.toml").stdout == "# mine\n"
+
+
+def test_purging_leaves_only_what_was_promised(machine):
+    machine.guest.put("/etc/wopr-aer/wopr-aer.d/mine.toml", "")
+    dpkg(machine, "--purge", "wopr-aer")
+    left = {path for path in paths(machine) - machine.files_before if not MAY_REMAIN.fullmatch(path)}
+    assert left == set()
+    assert not machine.files_before - paths(machine) - {"/var/log/journal"}
+    assert machine.guest.run("id wopr-aer").status == 0
+    assert machine.guest.run("journalctl --list-catalog | grep wopr-aer:", check=False).stdout == ""
+    assert "wopr" not in machine.guest.run("systemctl list-unit-files --no-legend").stdout.replace("wopr-vm-agent", "")
