@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <ctime>
+#include <optional>
 
 namespace wopr {
 namespace {
@@ -221,19 +223,20 @@ std::string plural(std::uint64_t count, std::string_view noun) {
 }
 
 std::string clock_time(WallTime time, WallTime now) {
-  const auto local = [](WallTime instant) {
+  const auto local = [](WallTime instant) -> std::optional<std::tm> {
     const std::time_t value = std::chrono::floor<std::chrono::seconds>(instant).time_since_epoch().count();
     std::tm parts{};
-    localtime_r(&value, &parts);
+    if (localtime_r(&value, &parts) == nullptr) return std::nullopt;
     return parts;
   };
   const auto then = local(time);
   const auto today = local(now);
-  if (then.tm_year == today.tm_year && then.tm_yday == today.tm_yday) {
-    return fmt::format("{:02}:{:02}:{:02}", then.tm_hour, then.tm_min, then.tm_sec);
+  if (!then) return "?";
+  if (today && then->tm_year == today->tm_year && then->tm_yday == today->tm_yday) {
+    return fmt::format("{:02}:{:02}:{:02}", then->tm_hour, then->tm_min, then->tm_sec);
   }
-  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}", then.tm_year + 1900, then.tm_mon + 1, then.tm_mday, then.tm_hour,
-                     then.tm_min);
+  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}", then->tm_year + 1900, then->tm_mon + 1, then->tm_mday,
+                     then->tm_hour, then->tm_min);
 }
 
 }  // namespace wopr

@@ -12,20 +12,13 @@ namespace {
 
 constexpr std::array sides = {Side::port, Side::device};
 
-// `now` minus `base`. One monitor's counts never fall; after the service was restarted they may, by what cards that
-// are gone had counted: the watch then counts on from there, and invents nothing.
-Counts grown(Counts& base, const Counts& now) {
-  Counts added;
+// Adds to `added` what `now` has more than `last`. One monitor's counts never fall; after the service was restarted
+// they may, by what cards that are gone had counted: the watch then goes on from there, and invents nothing.
+void add_growth(const Counts& last, const Counts& now, Counts& added) {
   for (const auto& count : now) {
-    const auto entry = std::ranges::find(base, count.token, &Count::token);
-    if (entry == base.end()) {
-      if (count.value != 0) added.push_back(count);
-      continue;
-    }
-    entry->value = std::min(entry->value, count.value);
-    if (count.value != entry->value) added.push_back({count.token, count.value - entry->value});
+    const auto before = find_count(last, count.token).value_or(0);
+    if (count.value > before) add(added, Counts{{count.token, count.value - before}});
   }
-  return added;
 }
 
 }  // namespace
@@ -42,21 +35,22 @@ void Watch::take(const Status& status) {
   const bool first = !begun_;
   if (first) since_ = status.now;
   begun_ = true;
-  added_.clear();
   for (const auto& slot : status.slots) {
     if (slot.gpu) gpu_ports_.insert(slot.port);
-    auto& baseline = baselines_[slot.port];
-    if (first) baseline.unattributed = slot.unattributed;
+    auto& last = last_[slot.port];
     auto& added = added_[slot.port];
-    added.unattributed = slot.unattributed - std::min(slot.unattributed, baseline.unattributed);
+    if (first) last.unattributed = slot.unattributed;
+    if (slot.unattributed > last.unattributed) added.unattributed += slot.unattributed - last.unattributed;
+    last.unattributed = slot.unattributed;
     for (const auto side : sides) {
       const auto& end = end_of(slot, side);
       auto& result = side == Side::port ? added.port : added.device;
       for (std::size_t i = 0; i < end.counts.size(); ++i) {
         if (!end.counts[i]) continue;
-        auto& base = baseline.counts[static_cast<std::size_t>(side)][i];
-        if (!base) base = first ? *end.counts[i] : end.before_monitoring[i];
-        result[i] = grown(*base, *end.counts[i]);
+        auto& known = last.counts[static_cast<std::size_t>(side)][i];
+        if (!known) known = first ? *end.counts[i] : end.before_monitoring[i];
+        add_growth(*known, *end.counts[i], result[i]);
+        known = *end.counts[i];
       }
     }
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// What was added since a watch began: the first status is the baseline, every later one is compared with it. A link
+// What was added since a watch began: each status is compared with the one before it, and the growth summed up. A link
 // that appears later is compared with what it had counted before monitoring. Pure.
 #pragma once
 
@@ -27,24 +27,24 @@ struct Added {
 
 class Watch {
  public:
-  // REQUIRES: statuses of one monitor, in order of time.
+  // REQUIRES: statuses of one machine's monitor, in order of time. It may have been restarted between two of them.
   void take(const Status& status);
 
   [[nodiscard]] WallTime since() const { return since_; }
-  // Of the status taken last.
+  // Every link seen so far.
   [[nodiscard]] const std::map<Bdf, Added>& added() const { return added_; }
   // Ports a GPU stood below at any time of the watch: they stay in view when the card is gone.
   [[nodiscard]] bool keeps(const Bdf& port) const { return gpu_ports_.contains(port); }
 
  private:
-  struct Baseline {
+  struct Last {
     std::array<std::array<std::optional<Counts>, 3>, 2> counts;  // by Side, Severity
     std::uint64_t unattributed = 0;
   };
 
   bool begun_ = false;
   WallTime since_{};
-  std::map<Bdf, Baseline> baselines_;
+  std::map<Bdf, Last> last_;
   std::map<Bdf, Added> added_;
   std::set<Bdf> gpu_ports_;
 };
