@@ -32,6 +32,7 @@ using Command = std::function<int(const CommonOptions&)>;
 void add_status(CLI::App& app, Command& chosen);
 void add_topology(CLI::App& app, Command& chosen);
 void add_doctor(CLI::App& app, Command& chosen);
+void add_events(CLI::App& app, Command& chosen);
 void add_name(CLI::App& app, Command& chosen);
 void add_version(CLI::App& app, Command& chosen);
 

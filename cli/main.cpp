@@ -40,6 +40,7 @@ int main(int argc, char** argv) {
     wopr::add_status(app, chosen);
     wopr::add_topology(app, chosen);
     wopr::add_doctor(app, chosen);
+    wopr::add_events(app, chosen);
     wopr::add_name(app, chosen);
     wopr::add_version(app, chosen);
     try {

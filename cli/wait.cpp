@@ -59,10 +59,13 @@ Waiter::~Waiter() {
 Waiter::Waiter(Waiter&& other) noexcept
     : timer_(std::exchange(other.timer_, -1)), signals_(std::exchange(other.signals_, -1)), before_(other.before_) {}
 
-Result<Wake> Waiter::wait() {
+Result<Wake> Waiter::wait(int descriptor, int events) {
   while (true) {
     // Standard output asks for no event: POLLERR comes unasked when the last reader of a pipe has gone.
-    std::array<pollfd, 3> ready = {{{timer_, POLLIN, 0}, {signals_, POLLIN, 0}, {STDOUT_FILENO, 0, 0}}};
+    std::array<pollfd, 4> ready = {{{timer_, POLLIN, 0},
+                                    {signals_, POLLIN, 0},
+                                    {STDOUT_FILENO, 0, 0},
+                                    {descriptor, static_cast<short>(events), 0}}};
     if (ppoll(ready.data(), ready.size(), nullptr, nullptr) < 0) {
       if (errno == EINTR) continue;
       return system_failure("cannot wait");
@@ -72,6 +75,7 @@ Result<Wake> Waiter::wait() {
       if (read(signals_, &info, sizeof info) == sizeof info) return meaning_of(info.ssi_signo);
     }
     if ((ready[2].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) return Wake::reader_gone;
+    if (ready[3].revents != 0) return Wake::ready;
     std::uint64_t expirations = 0;
     if (ready[0].revents != 0 && read(timer_, &expirations, sizeof expirations) == sizeof expirations) {
       return Wake::tick;

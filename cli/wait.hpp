@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// Waiting for the next refresh, a signal, a resized terminal, or the reader of our output going away: one ppoll over
-// a timer, a signal descriptor and standard output. Not thread-safe; signals stay blocked while it lives.
+// Waiting for the next refresh, a signal, a resized terminal, a descriptor with news, or the reader of our output going
+// away: one ppoll over a timer, a signal descriptor, standard output and what the caller adds. Not thread-safe; signals stay blocked while it lives.
 #pragma once
 
 #include <chrono>
@@ -11,7 +11,7 @@
 
 namespace wopr {
 
-enum class Wake : unsigned char { tick, resized, suspended, stop, reader_gone };
+enum class Wake : unsigned char { tick, ready, resized, suspended, stop, reader_gone };
 
 class Waiter {
  public:
@@ -20,7 +20,8 @@ class Waiter {
   Waiter(Waiter&& other) noexcept;
   Waiter& operator=(Waiter&&) = delete;
 
-  [[nodiscard]] Result<Wake> wait();
+  // `descriptor` is waited for as well, where it is none of ours to close; -1: there is none.
+  [[nodiscard]] Result<Wake> wait(int descriptor = -1, int events = 0);
   // Stops this process as ^Z does and returns when it is continued.
   void suspend();
 

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "since.hpp"
+
+#include <fmt/format.h>
+
+#include <ctime>
+#include <optional>
+
+#include "core/text_scan.hpp"
+
+namespace wopr {
+namespace {
+
+using std::chrono::seconds;
+
+std::optional<WallTime> ago(std::string_view text, WallTime now) {
+  TextScan scan{text};
+  scan.eat("-");
+  const auto count = scan.number(6);
+  if (!count || scan.rest().size() != 1) return std::nullopt;
+  seconds unit{};
+  switch (scan.rest().front()) {
+    case 's': unit = seconds{1}; break;
+    case 'm': unit = std::chrono::minutes{1}; break;
+    case 'h': unit = std::chrono::hours{1}; break;
+    case 'd': unit = std::chrono::days{1}; break;
+    case 'w': unit = std::chrono::weeks{1}; break;
+    default: return std::nullopt;
+  }
+  return now - unit * static_cast<std::int64_t>(*count);
+}
+
+// Midnight or another time of the day, in local time; `days` before today.
+std::optional<WallTime> local(std::tm day) {
+  day.tm_isdst = -1;
+  const auto month = day.tm_mon;
+  const auto of_month = day.tm_mday;
+  const auto time = std::mktime(&day);
+  // mktime() makes 1 March of 30 February: what was written is not a date then.
+  if (time == -1 || day.tm_mon != month || day.tm_mday != of_month) return std::nullopt;
+  return WallTime{seconds{time}};
+}
+
+std::tm today(WallTime now) {
+  const auto time = std::chrono::system_clock::to_time_t(std::chrono::time_point_cast<seconds>(now));
+  std::tm day{};
+  localtime_r(&time, &day);
+  day.tm_hour = day.tm_min = day.tm_sec = 0;
+  return day;
+}
+
+// "20:15" or "20:15:07"
+bool take_time(TextScan& scan, std::tm& day) {
+  const auto hour = scan.digits<int>(10, 1, 2);
+  if (!hour || *hour > 23 || !scan.eat(":")) return false;
+  const auto minute = scan.digits<int>(10, 2, 2);
+  if (!minute || *minute > 59) return false;
+  std::optional<int> second = 0;
+  if (scan.eat(":")) second = scan.digits<int>(10, 2, 2);
+  if (!second || *second > 59 || !scan.done()) return false;
+  day.tm_hour = *hour;
+  day.tm_min = *minute;
+  day.tm_sec = *second;
+  return true;
+}
+
+bool take_date(TextScan& scan, std::tm& day) {
+  const auto year = scan.digits<int>(10, 4, 4);
+  if (!year || *year < 1970 || !scan.eat("-")) return false;
+  const auto month = scan.digits<int>(10, 2, 2);
+  if (!month || *month < 1 || *month > 12 || !scan.eat("-")) return false;
+  const auto of_month = scan.digits<int>(10, 2, 2);
+  if (!of_month || *of_month < 1 || *of_month > 31) return false;
+  day.tm_year = *year - 1900;
+  day.tm_mon = *month - 1;
+  day.tm_mday = *of_month;
+  return true;
+}
+
+std::optional<WallTime> dated(std::string_view text, WallTime now) {
+  auto day = today(now);
+  if (text == "today") return local(day);
+  if (text == "yesterday") {
+    // Midnight of the day before, however long the days are.
+    day.tm_mday -= 1;
+    day.tm_isdst = -1;
+    return WallTime{seconds{std::mktime(&day)}};
+  }
+  TextScan clock{text};
+  if (take_time(clock, day)) return local(day);
+  TextScan scan{text};
+  day = today(now);
+  if (!take_date(scan, day)) return std::nullopt;
+  if (scan.done()) return local(day);
+  if (!scan.eat(" ") && !scan.eat("T")) return std::nullopt;
+  return take_time(scan, day) ? local(day) : std::nullopt;
+}
+
+}  // namespace
+
+Result<WallTime> parse_since(std::string_view text, WallTime now) {
+  if (const auto time = parse_rfc3339(text)) return *time;
+  if (const auto time = ago(text, now)) return *time;
+  if (const auto time = dated(text, now)) return *time;
+  return fail(fmt::format("'{}' is not a time", text.substr(0, 40)), {},
+              "write 30m, 2h or 3d ago, 20:15, 2026-03-01, \"2026-03-01 20:15\", today or yesterday");
+}
+
+}  // namespace wopr
