@@ -46,7 +46,7 @@ Result<void> read_slot(Config& config, const toml::key& key, const toml::node& n
 // Every key there is: reading, documentation checks and suggestions all come from here. A new key is a member
 // of Config, a row here, a commented default in config/wopr-aer.toml and a paragraph in docs/wopr-aer.toml.5.
 std::vector<Row> rows() {
-  return {
+  std::vector<Row> all = {
       row(
           "monitor", "sample_interval", SecondsKind{0.1, 60},
           [](auto& config) -> auto& { return config.sample_interval; }),
@@ -58,6 +58,25 @@ std::vector<Row> rows() {
           "gpus", "except", IdListKind{}, [](auto& config) -> auto& { return config.gpus.except; }),
       Row{"slots", "*", TextKind{max_label}.expected(), read_slot, {}},
   };
+  for (const auto& field : policy_fields()) {
+    const PolicyKind kind{field};
+    all.push_back({"verdict", field.name, kind.expected(),
+                   [kind](Config& config, const toml::key&, const toml::node& node) { return kind.read(config.verdict, node); },
+                   [kind](const Config& config) { return kind.write(config.verdict); }});
+  }
+  return all;
+}
+
+// Keys that are each in range and make no rule together: the place is that of the key at fault if this file states
+// it, else of the section, whose keys must have brought it about.
+Result<void> check_verdict(const Config& config, const toml::table& table) {
+  const auto problems = validate(config.verdict);
+  const toml::table* section = table["verdict"].as_table();
+  if (problems.empty() || section == nullptr) return {};
+  const auto& problem = problems.front();
+  const toml::node* node = section->get(problem.where);
+  return fail(fmt::format("{} in [verdict]: {}", problem.where, problem.what),
+              where_of(node != nullptr ? node->source() : section->source()));
 }
 
 // One file's text on its way into a Config.
@@ -116,7 +135,8 @@ class Merge {
 Result<void> merge_config(Config& config, std::string_view text, std::string_view file) {
   const auto table = parse_toml(text, file);
   if (!table) return std::unexpected(table.error());
-  return Merge(config).file(*table);
+  if (auto result = Merge(config).file(*table); !result) return result;
+  return check_verdict(config, *table);
 }
 
 Result<Config> load_config(const std::filesystem::path& directory) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/bdf.hpp"
+#include "core/policy.hpp"
 #include "core/result.hpp"
 #include "core/topology.hpp"
 
@@ -22,6 +23,7 @@ struct Config {
   std::chrono::milliseconds sample_interval{1000};  // [monitor] sample_interval, seconds, 0.1 to 60
   GpuRule gpus;                                     // [gpus] classes, also, except
   std::map<Bdf, std::string> slots;                 // [slots] "0000:c0:01.1" = "PCIE3"
+  VerdictPolicy verdict;                            // [verdict], one key for each field
 
   friend bool operator==(const Config&, const Config&) = default;
 };

@@ -56,6 +56,23 @@ std::string SecondsKind::write(std::chrono::milliseconds value) const {
   return text.find('.') == std::string::npos ? text + ".0" : text;
 }
 
+std::string PolicyKind::expected() const {
+  return fmt::format("{}{}, {:g} to {:g}", field.count != nullptr ? "a whole number of " : "", field.unit, field.least,
+                     field.most);
+}
+
+Result<void> PolicyKind::read(VerdictPolicy& policy, const toml::node& node) const {
+  const bool right_kind = field.count != nullptr ? node.is_integer() : node.is_number();
+  const auto value = right_kind ? node.value<double>() : std::nullopt;
+  // Written so that a NaN is refused as well.
+  if (!value || !(*value >= field.least && *value <= field.most)) return mismatch(node, expected());
+  if (field.number != nullptr) policy.*field.number = *value;
+  else policy.*field.count = static_cast<unsigned>(*value);
+  return {};
+}
+
+std::string PolicyKind::write(const VerdictPolicy& policy) const { return fmt::format("{}", field.value(policy)); }
+
 std::string ClassListKind::expected() const {
   return "a list of PCI base classes, each 0 to 255 (0x03: displays)";
 }

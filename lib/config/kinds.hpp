@@ -10,6 +10,7 @@
 
 #include "config/toml_file.hpp"
 #include "core/bdf.hpp"
+#include "core/policy.hpp"
 #include "core/result.hpp"
 #include "core/slot.hpp"
 #include "core/topology.hpp"
@@ -24,6 +25,15 @@ struct SecondsKind {
   [[nodiscard]] std::string expected() const;
   [[nodiscard]] Result<std::chrono::milliseconds> read(const toml::node& node) const;
   [[nodiscard]] std::string write(std::chrono::milliseconds value) const;
+};
+
+// One field of the grade rule: a number, or a whole number where it counts something.
+struct PolicyKind {
+  PolicyField field;
+
+  [[nodiscard]] std::string expected() const;
+  [[nodiscard]] Result<void> read(VerdictPolicy& policy, const toml::node& node) const;
+  [[nodiscard]] std::string write(const VerdictPolicy& policy) const;
 };
 
 // Base classes of PCI functions.

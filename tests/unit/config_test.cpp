@@ -65,7 +65,7 @@ except = ["1a03:2000"]
 TEST(Config, NothingStatedIsTheDefaults) {
   for (const std::string_view text :
        {"", "# only this\n", "[monitor]\n[gpus]\n[slots]\n", "\xef\xbb\xbf[gpus]\n"}) {
-    EXPECT_EQ(parse(text).value_or(Config{.sample_interval = milliseconds(-1), .gpus = {}, .slots = {}}),
+    EXPECT_EQ(parse(text).value_or(Config{.sample_interval = milliseconds(-1), .gpus = {}, .slots = {}, .verdict = {}}),
               Config{})
         << text;
   }
