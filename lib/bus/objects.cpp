@@ -89,6 +89,13 @@ std::vector<sd_bus_vtable> Objects::manager_vtable() {
   const sd_bus_vtable removed =
       SD_BUS_SIGNAL_WITH_NAMES("LinkRemoved", "os", SD_BUS_PARAM(link) SD_BUS_PARAM(slot), 0);
   push(table, removed);
+  const sd_bus_vtable judged =
+      SD_BUS_SIGNAL_WITH_NAMES("VerdictChanged", "ossssbss",
+                               SD_BUS_PARAM(link) SD_BUS_PARAM(slot) SD_BUS_PARAM(previous_grade) SD_BUS_PARAM(grade)
+                                   SD_BUS_PARAM(direction) SD_BUS_PARAM(riser_candidate) SD_BUS_PARAM(confidence)
+                                       SD_BUS_PARAM(reason),
+                               0);
+  push(table, judged);
   push_end(table);
   return table;
 }

@@ -58,6 +58,15 @@ int emit_errors(sd_bus* bus, const ErrorsCounted& errors) {
   return r;
 }
 
+int emit_verdict(sd_bus* bus, const VerdictChanged& change) {
+  const auto text = [](std::string_view value) { return std::string(value); };
+  return sd_bus_emit_signal(bus, root_path, manager_interface, "VerdictChanged", "ossssbss",
+                            link_path(change.port).c_str(), wire_text(change.slot).c_str(),
+                            text(to_string(change.before.grade)).c_str(), text(to_string(change.after.grade)).c_str(),
+                            text(to_string(change.after.direction)).c_str(), change.after.riser_candidate ? 1 : 0,
+                            text(to_string(change.after.confidence)).c_str(), wire_text(change.reason).c_str());
+}
+
 }  // namespace
 
 // What was last signalled stands beside what is shown: when the bus does not keep up, signals wait and the difference
@@ -80,6 +89,7 @@ class BusService::State {
     announce();
     for (const auto& effect : effects) {
       if (const auto* errors = std::get_if<ErrorsCounted>(&effect)) announce(*errors);
+      if (const auto* change = std::get_if<VerdictChanged>(&effect)) announce(*change);
     }
   }
 
@@ -130,6 +140,10 @@ class BusService::State {
   void announce(const ErrorsCounted& errors) {
     if (errors.before_monitoring) return;
     if (auto* bus = willing_bus()) (void)sent(emit_errors(bus, errors));
+  }
+
+  void announce(const VerdictChanged& change) {
+    if (auto* bus = willing_bus()) (void)sent(emit_verdict(bus, change));
   }
 
   void announce() {

@@ -56,6 +56,7 @@ std::string_view message_id(RecordKind kind) {
     case RecordKind::device_arrived: return "bfcc97224edc4aa38d9b86bef886b5fc";
     case RecordKind::device_left: return "602f62d0932343e3bd8379f55e3889a2";
     case RecordKind::errors_unattributed: return "f128a07d6db7454cb4fcc0f9862ba4a0";
+    case RecordKind::verdict_changed: return "2a5951c7522449e79c9f35151ecfe962";
     case RecordKind::config_refused: return "17363910dff7415eb4c9a5efef4b0fb8";
   }
   return "";
@@ -131,6 +132,32 @@ void Announcer::take_errors(const ErrorsCounted& effect, const Place& place, Ins
   add(series.untold, effect.added);
 }
 
+JournalRecord Announcer::verdict_record(const VerdictChanged& change, const Place& place) {
+  const auto grade = change.after.grade;
+  const auto previous = change.before.grade;
+  int priority = 5;
+  // A grade that falls, or a mere trace, is told and alarms nobody.
+  if (grade == Grade::failing) priority = 3;
+  else if ((grade == Grade::marginal || grade == Grade::bad) && (grade > previous || previous == Grade::unknown)) {
+    priority = 4;
+  }
+  auto message = fmt::format("{}: {}, was {}", change.slot, to_string(grade), to_string(previous));
+  if (change.after.direction != Direction::none) message += fmt::format(", {}", to_string(change.after.direction));
+  if (change.after.riser_candidate) {
+    message += fmt::format("; may need a riser ({} confidence)", to_string(change.after.confidence));
+  }
+  if (!change.reason.empty()) message += ": " + change.reason;
+  JournalRecord record{RecordKind::verdict_changed, priority, std::move(message), {}};
+  record.fields = {{"WOPR_SLOT", place.slot},
+                   {"WOPR_PORT", place.port},
+                   {"WOPR_GRADE", std::string(to_string(grade))},
+                   {"WOPR_PREVIOUS_GRADE", std::string(to_string(previous))},
+                   {"WOPR_DIRECTION", std::string(to_string(change.after.direction))}};
+  if (!place.device.empty()) record.fields.emplace_back("WOPR_DEVICE", place.device);
+  if (!place.gpu_uuid.empty()) record.fields.emplace_back("WOPR_GPU_UUID", place.gpu_uuid);
+  return record;
+}
+
 std::vector<JournalRecord> Announcer::take(const std::vector<Effect>& effects, const Status& status, Instant now) {
   std::vector<JournalRecord> records;
   const auto place_of = [&](const Bdf& port, const std::string& slot) {
@@ -156,6 +183,10 @@ std::vector<JournalRecord> Announcer::take(const std::vector<Effect>& effects, c
       simple(RecordKind::device_left, 5, left->port, left->slot,
              fmt::format("{}: the device {} has gone", left->slot, to_string(left->device)))
           ->fields.emplace_back("WOPR_DEVICE", to_string(left->device));
+    } else if (const auto* change = std::get_if<VerdictChanged>(&effect)) {
+      // A change of confidence or direction shows in the status; it is no news of its own.
+      if (change->before.grade == change->after.grade) continue;
+      records.push_back(verdict_record(*change, place_of(change->port, change->slot)));
     } else if (const auto* lost = std::get_if<UnattributedErrors>(&effect)) {
       simple(RecordKind::errors_unattributed, 4, lost->port, lost->slot,
              fmt::format("{}: {} error message{} reached the root port while the device was going; of what type "

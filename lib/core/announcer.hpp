@@ -29,6 +29,7 @@ enum class RecordKind : std::uint8_t {
   device_arrived,
   device_left,
   errors_unattributed,
+  verdict_changed,   // a link has another grade
   config_refused,    // a reload was asked for and the new configuration is not valid
 };
 
@@ -87,6 +88,7 @@ class Announcer {
   [[nodiscard]] JournalRecord error_record(RecordKind kind, const Key& key, const Series& series,
                                            const Counts& counts, std::string message) const;
   [[nodiscard]] JournalRecord end_record(const Key& key, const Series& series) const;
+  static JournalRecord verdict_record(const VerdictChanged& change, const Place& place);
   void take_errors(const ErrorsCounted& effect, const Place& place, Instant now, std::vector<JournalRecord>& records);
 
   AnnouncerTimes times_;

@@ -42,29 +42,34 @@ void Judging::set_policy(const VerdictPolicy& policy) {
   for (auto& [port, entry] : links_) entry.ledger.set_policy(policy);
 }
 
-std::vector<SiblingSummary> Judging::siblings_of(const Bdf& port) const {
-  std::vector<SiblingSummary> siblings;
-  siblings.reserve(links_.size());
-  for (const auto& [other, entry] : links_) {
-    if (other != port) siblings.push_back(summarise(entry.ledger, entry.facts));
+// One list for all: each link's own summary steps aside in its turn.
+template <class Links, class Visit>
+void Judging::with_siblings(Links& links, const Visit& visit) {
+  std::vector<SiblingSummary> summaries;
+  summaries.reserve(links.size());
+  for (const auto& [port, entry] : links) summaries.push_back(summarise(entry.ledger));
+  std::size_t i = 0;
+  for (auto& [port, entry] : links) {
+    std::swap(summaries[i], summaries.back());
+    visit(port, entry, std::span<const SiblingSummary>(summaries.data(), summaries.size() - 1));
+    std::swap(summaries[i], summaries.back());
+    ++i;
   }
-  return siblings;
 }
 
 std::vector<VerdictChanged> Judging::settle(Instant now) {
   std::vector<VerdictChanged> changes;
-  for (auto& [port, entry] : links_) {
-    const auto siblings = siblings_of(port);
+  with_siblings(links_, [&](const Bdf& port, Entry& entry, std::span<const SiblingSummary> siblings) {
     const auto answer = assess(entry.ledger, entry.facts, siblings, policy_);
     const bool first = !std::exchange(entry.judged, true);
     const auto before = std::exchange(entry.answer, answer);
     // That a link is clean, or cannot be seen, when it is first judged is no news.
     const bool news = first ? answer.grade != Grade::clean && answer.grade != Grade::unknown : before != answer;
-    if (!news) continue;
+    if (!news) return;
     auto reasons = judge(entry.ledger, entry.facts, siblings, policy_).reasons;
     changes.push_back({port, entry.facts.slot, before, answer, now,
                        reasons.empty() ? std::string() : std::move(reasons.front())});
-  }
+  });
   return changes;
 }
 
@@ -73,9 +78,21 @@ std::optional<Nanoseconds> Judging::next_change(const Bdf& port, bool loaded) co
   return wopr::next_change(entry.ledger, entry.facts, policy_, loaded);
 }
 
-Verdict Judging::verdict(const Bdf& port) const {
-  const auto& entry = links_.at(port);
-  return judge(entry.ledger, entry.facts, siblings_of(port), policy_);
+Verdict Judging::verdict(const Bdf& wanted) const {
+  const auto& entry = links_.at(wanted);
+  std::vector<SiblingSummary> siblings;
+  for (const auto& [port, other] : links_) {
+    if (port != wanted) siblings.push_back(summarise(other.ledger));
+  }
+  return judge(entry.ledger, entry.facts, siblings, policy_);
+}
+
+std::vector<std::pair<Bdf, Verdict>> Judging::verdicts() const {
+  std::vector<std::pair<Bdf, Verdict>> verdicts;
+  with_siblings(links_, [&](const Bdf& port, const Entry& entry, std::span<const SiblingSummary> siblings) {
+    verdicts.emplace_back(port, judge(entry.ledger, entry.facts, siblings, policy_));
+  });
+  return verdicts;
 }
 
 std::vector<Bdf> Judging::ports() const {

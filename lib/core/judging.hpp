@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/bdf.hpp"
@@ -56,6 +57,7 @@ class Judging {
   [[nodiscard]] const LinkFacts& facts(const Bdf& port) const { return links_.at(port).facts; }
   [[nodiscard]] const Answer& answer(const Bdf& port) const { return links_.at(port).answer; }
   [[nodiscard]] Verdict verdict(const Bdf& port) const;
+  [[nodiscard]] std::vector<std::pair<Bdf, Verdict>> verdicts() const;
   [[nodiscard]] std::vector<Bdf> ports() const;
   [[nodiscard]] const VerdictPolicy& policy() const { return policy_; }
 
@@ -66,7 +68,9 @@ class Judging {
     Answer answer;
     bool judged = false;
   };
-  [[nodiscard]] std::vector<SiblingSummary> siblings_of(const Bdf& port) const;
+  // Calls `visit(port, entry, siblings)` for each link.
+  template <class Links, class Visit>
+  static void with_siblings(Links& links, const Visit& visit);
 
   VerdictPolicy policy_;
   std::map<Bdf, Entry> links_;

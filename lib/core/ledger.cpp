@@ -458,7 +458,7 @@ bool LinkLedger::in_transition(Nanoseconds age_from, Nanoseconds age_to) const {
 
 void LinkLedger::transition(Transition, Instant at) {
   ++state_.transitions;
-  const auto ahead = state_.until ? at.boot - state_.until->boot : Nanoseconds{};
+  const auto ahead = at.boot - state_.until.value_or(state_.lifetime.since).boot;
   state_.recent_transitions.push(state_.age + ahead, LedgerState::transition_limit);
 }
 

@@ -6,11 +6,17 @@
 #include <set>
 #include <utility>
 
+#include "core/advice.hpp"
+#include "core/link_facts.hpp"
+
 namespace wopr {
 namespace {
 
 constexpr std::array severities = {Severity::correctable, Severity::nonfatal, Severity::fatal};
 constexpr std::array sides = {Side::port, Side::device};
+
+// Sentences carry hours watched; they are made anew at events and this often, not each second.
+constexpr Nanoseconds words_age = std::chrono::minutes(15);
 
 std::int64_t total_messages(const RootPortMessages& messages) {
   return static_cast<std::int64_t>(messages.correctable.value_or(0) + messages.nonfatal.value_or(0) +
@@ -25,6 +31,10 @@ struct LinkRecord {
   std::optional<Bdf> device;       // the leading function of the last scan
   std::uint64_t removed_round = 0; // round in which a function of the device end vanished; 0: none
   bool present = false;            // the port itself stands in the last scan
+  std::string driver;              // of the leading function
+  LinkStatus status;               // of the last round
+  std::vector<std::string> reasons;
+  std::vector<std::string> advice;
 };
 
 // A root port's messages against what the functions below it counted. When a card is pulled, the gap that opens is
@@ -55,11 +65,19 @@ struct Monitor::State {
   std::vector<Error> round_problems;
   bool scanned = false;
   std::uint64_t round = 0;
+  Judging judging{VerdictPolicy{}};
+  std::optional<Instant> last_round;
+  bool judge = false;                     // something happened
+  std::optional<Nanoseconds> judge_at;    // boot time at which an answer may change by itself
+  Nanoseconds words_at{};
 
   void index_ends();
   void note_devices(std::vector<Effect>& effects);
   void take(const std::map<Bdf, std::array<EndCounts::Batch, 2>>& batches, std::vector<Effect>& effects);
   void watch_roots(std::vector<Effect>& effects);
+  void note_facts(bool first_scan, Instant now);
+  void observe(const std::vector<Effect>& effects, Instant now);
+  void settle(std::vector<Effect>& effects, Instant now);
   [[nodiscard]] LinkRecord* blame(const Bdf& root);
   [[nodiscard]] std::map<Bdf, std::int64_t> counted_below() const;
   [[nodiscard]] LinkStatus link_status(const Link& link) const;
@@ -70,12 +88,15 @@ struct Monitor::State {
 Monitor::Monitor(MonitorConfig config, Instant now) : state_(std::make_unique<State>()) {
   state_->config = std::move(config);
   state_->since = now;
+  state_->judging.set_policy(state_->config.verdict);
 }
 Monitor::~Monitor() = default;
 Monitor::Monitor(Monitor&&) noexcept = default;
 Monitor& Monitor::operator=(Monitor&&) noexcept = default;
 
 const Machine& Monitor::machine() const { return state_->machine; }
+
+const Judging& Monitor::judging() const { return state_->judging; }
 
 void Monitor::State::index_ends() {
   end_of.clear();
@@ -131,6 +152,7 @@ std::vector<Effect> Monitor::apply_scan(Machine machine, std::vector<SlotName> n
     record.device.reset();
   }
   s.note_devices(effects);
+  s.note_facts(!s.scanned, now);
   if (!s.scanned) {
     s.scanned = true;
     for (const auto& function : s.machine.topology.functions) s.seen_at_start.insert(function.bdf);
@@ -168,7 +190,7 @@ void Monitor::State::take(const std::map<Bdf, std::array<EndCounts::Batch, 2>>& 
   }
 }
 
-std::vector<Effect> Monitor::apply_round(const Round& in, Instant) {
+std::vector<Effect> Monitor::apply_round(const Round& in, Instant now) {
   auto& s = *state_;
   std::vector<Effect> effects;
   ++s.round;
@@ -201,6 +223,121 @@ std::vector<Effect> Monitor::apply_round(const Round& in, Instant) {
   s.take(old_counts, effects);
   s.take(new_counts, effects);
   if (!in.changed.empty() || !in.vanished.empty()) s.watch_roots(effects);
+  s.observe(effects, now);
+  s.settle(effects, now);
+  return effects;
+}
+
+// The judge's picture of each link after a scan. Receivers may stumble where a card or its driver has just come.
+void Monitor::State::note_facts(bool first_scan, Instant now) {
+  const auto& topology = machine.topology;
+  judge = true;
+  for (auto& [port, record] : links) {
+    if (record.present || !judging.knows(port)) continue;
+    auto facts = judging.facts(port);
+    facts.device_present = false;
+    judging.set_facts(port, std::move(facts), now);
+  }
+  for (std::size_t i = 0; i < topology.links.size(); ++i) {
+    const auto& link = topology.links[i];
+    const auto port = topology.functions[link.port].bdf;
+    auto& record = links[port];
+    const bool was_present = judging.knows(port) && judging.facts(port).device_present;
+    const auto before = judging.knows(port) ? judging.facts(port).errors_before_watch : 0;
+    record.status = link_status(link);
+    auto facts = link_facts(machine, link, names[i], record.status);
+    facts.errors_before_watch = before;
+    judging.set_facts(port, std::move(facts), now);
+    const auto driver = link.empty() ? std::string()
+                                     : topology.functions[leading_function(topology, link, config.gpus)].driver;
+    if (first_scan) judging.transition(port, Transition::boot, Instant{{}, now.wall - std::chrono::duration_cast<std::chrono::microseconds>(now.boot)});
+    else if (was_present == link.empty()) judging.transition(port, Transition::hotplug, now);
+    else if (driver != record.driver) judging.transition(port, Transition::bind, now);
+    record.driver = driver;
+  }
+}
+
+// What passed at every link since the last round goes into its ledger.
+void Monitor::State::observe(const std::vector<Effect>& effects, Instant now) {
+  std::map<Bdf, std::vector<Counted>> counted;
+  for (const auto& effect : effects) {
+    if (const auto* lost = std::get_if<UnattributedErrors>(&effect)) {
+      if (judging.knows(lost->port)) judging.unattributed(lost->port, lost->added);
+      judge = true;
+    }
+    const auto* errors = std::get_if<ErrorsCounted>(&effect);
+    if (errors == nullptr || !judging.knows(errors->port)) continue;
+    judge = true;
+    if (!errors->before_monitoring) {
+      counted[errors->port].push_back({errors->side, errors->severity, errors->added});
+      continue;
+    }
+    auto facts = judging.facts(errors->port);
+    for (const auto& count : errors->added) {
+      if (is_signal_integrity(errors->severity, count.token)) facts.errors_before_watch += count.value;
+    }
+    judging.set_facts(errors->port, std::move(facts), now);
+  }
+  const auto from = std::exchange(last_round, now).value_or(now);
+  for (const auto& link : machine.topology.links) {
+    const auto port = machine.topology.functions[link.port].bdf;
+    auto& record = links[port];
+    const auto before = std::exchange(record.status, link_status(link));
+    if (record.status != before) {
+      judging.set_link_status(port, record.status);
+      judge = true;
+    }
+    LinkInterval interval;
+    interval.from = from;
+    interval.to = now;
+    interval.watched = now.boot - from.boot <= seconds_of(config.verdict.longest_interval_s);
+    interval.speed_from = before.speed_gts;
+    interval.speed_to = record.status.speed_gts;
+    interval.width_from = before.width;
+    interval.width_to = record.status.width;
+    interval.expected_speed = expected_speed(machine, link, record.status);
+    interval.expected_width = record.status.max_width;
+    const auto& facts = judging.facts(port);
+    interval.counts = {facts.counts(Side::port), facts.counts(Side::device)};
+    const auto it = counted.find(port);
+    judging.observe(port, interval, it == counted.end() ? std::span<const Counted>{} : it->second);
+  }
+}
+
+// Judges when something happened, or when time alone may have changed an answer.
+void Monitor::State::settle(std::vector<Effect>& effects, Instant now) {
+  const bool old_words = now.boot - words_at >= words_age;
+  if (!judge && !old_words && (!judge_at || now.boot < *judge_at)) return;
+  judge = false;
+  words_at = now.boot;
+  for (auto& change : judging.settle(now)) effects.emplace_back(std::move(change));
+  for (auto& [port, verdict] : judging.verdicts()) {
+    auto& record = links[port];
+    record.advice = advise(verdict, judging.facts(port));
+    record.reasons = std::move(verdict.reasons);
+  }
+  judge_at.reset();
+  for (const auto& link : machine.topology.links) {
+    const auto port = machine.topology.functions[link.port].bdf;
+    const auto& status = links[port].status;
+    const auto expected = expected_speed(machine, link, status);
+    const bool loaded = expected && status.speed_gts >= expected;
+    const auto wait = judging.next_change(port, loaded);
+    if (wait && (!judge_at || now.boot + *wait < *judge_at)) judge_at = now.boot + *wait;
+  }
+}
+
+void Monitor::set_verdict_policy(const VerdictPolicy& policy) {
+  state_->config.verdict = policy;
+  state_->judging.set_policy(policy);
+  state_->judge = true;
+}
+
+std::vector<Effect> Monitor::mark(const Bdf& port, std::string text, Instant now) {
+  std::vector<Effect> effects;
+  state_->judging.mark(port, now, std::move(text));
+  state_->judge = true;
+  state_->settle(effects, now);
   return effects;
 }
 
@@ -328,10 +465,13 @@ SlotStatus Monitor::State::slot_status(std::size_t link_index) const {
   if (link.hop == 0 && root != roots.end() && status.port_end.evidence.evidence == Evidence::native) {
     status.root_port_messages = root->second.messages;
   }
-  const bool visible = status.port_end.evidence.evidence == Evidence::native ||
-                       status.device_end.evidence.evidence == Evidence::native;
-  if (status.errors() != 0 || status.unattributed != 0) status.grade = Grade::trace;
-  else if (visible && !link.empty()) status.grade = Grade::clean;
+  const auto& answer = judging.answer(port.bdf);
+  status.grade = answer.grade;
+  status.direction = answer.direction;
+  status.riser_candidate = answer.riser_candidate;
+  status.confidence = to_string(answer.confidence);
+  status.reasons = record.reasons;
+  status.advice = record.advice;
   return status;
 }
 

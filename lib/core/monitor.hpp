@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/delta.hpp"
+#include "core/judging.hpp"
 #include "core/machine.hpp"
 #include "core/sample.hpp"
 #include "core/slot.hpp"
@@ -21,6 +22,7 @@ namespace wopr {
 struct MonitorConfig {
   std::string monitor = "embedded";  // what Status says of itself
   GpuRule gpus;
+  VerdictPolicy verdict;
 };
 
 // Effects: what has happened, for a sink to tell the world.
@@ -65,7 +67,7 @@ struct UnattributedErrors {
   friend bool operator==(const UnattributedErrors&, const UnattributedErrors&) = default;
 };
 using Effect =
-    std::variant<ErrorsCounted, LinkAdded, LinkRemoved, DeviceArrived, DeviceLeft, UnattributedErrors>;
+    std::variant<ErrorsCounted, LinkAdded, LinkRemoved, DeviceArrived, DeviceLeft, UnattributedErrors, VerdictChanged>;
 
 class Monitor {
  public:
@@ -90,6 +92,13 @@ class Monitor {
 
   // From now on these functions count as GPUs (the owner changed the configuration); takes effect with the next scan.
   void set_gpus(GpuRule gpus);
+  // The rule from now on; what has come true under the old one stays.
+  void set_verdict_policy(const VerdictPolicy& policy);
+
+  // Every link's ledger and verdict, as of the last round.
+  [[nodiscard]] const Judging& judging() const;
+  // Something changed at the slot: the link's epoch ends. REQUIRES: judging().knows(port).
+  std::vector<Effect> mark(const Bdf& port, std::string text, Instant now);
 
   // The functions whose counters belong to some link end, for the reader to watch.
   [[nodiscard]] std::vector<Bdf> watched() const;

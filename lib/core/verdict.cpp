@@ -177,9 +177,8 @@ std::string_view to_string(Trend trend) {
   return "?";
 }
 
-SiblingSummary summarise(const LinkLedger& ledger, const LinkFacts& facts) {
+SiblingSummary summarise(const LinkLedger& ledger) {
   SiblingSummary summary;
-  summary.slot = facts.slot;
   for (const auto side : sides) {
     summary.riser_candidate = summary.riser_candidate || rate_candidate(ledger.direction(side));
     summary.episodes += ledger.direction(side).episodes;
@@ -197,6 +196,10 @@ Answer assess(const LinkLedger& ledger, const LinkFacts& facts, std::span<const 
     answer.grade = worse_of(answer.grade, rate_grade(ledger.direction(side)));
     answer.riser_candidate = answer.riser_candidate || rate_candidate(ledger.direction(side));
   }
+  // Errors without a time of their own: something was there, and no rule can say more.
+  const auto& state = ledger.state();
+  const bool before_watch = state.epochs == 1 && facts.errors_before_watch != 0;
+  if (answer.grade == Grade::clean && (before_watch || state.epoch.unattributed != 0)) answer.grade = Grade::trace;
   // What was seen stays a fact when the view is lost; that nothing was seen is worth something only while we look.
   if (answer.grade == Grade::clean && !visible(ledger, facts)) answer.grade = Grade::unknown;
   if (answer.riser_candidate) answer.confidence = confidence_in(ledger, siblings, policy);

@@ -33,6 +33,7 @@ struct LinkFacts {
   bool retimer_present = false;             // as the link's status says; a redriver cannot be seen
   bool load_is_known = false;               // a witness better than the speed says when the link is busy
   std::optional<unsigned> lost_gpu_reports; // of the driver: Xid 79, "GPU has fallen off the bus"
+  std::uint64_t errors_before_watch = 0;    // signal errors counted this boot before anybody watched
   std::string slot_note;                    // what the board table says of the slot
   std::string aer_fix;                      // how to give Linux AER on this board
 
@@ -42,7 +43,6 @@ struct LinkFacts {
 
 // What a verdict needs to know of the machine's other links.
 struct SiblingSummary {
-  std::string slot;
   bool riser_candidate = false;
   std::uint64_t episodes = 0;  // of its epoch, both directions
   Nanoseconds loaded{};
@@ -129,7 +129,7 @@ struct Verdict {
   std::optional<Nanoseconds> until_clean;      // loaded time without an error still needed
 };
 
-[[nodiscard]] SiblingSummary summarise(const LinkLedger& ledger, const LinkFacts& facts);
+[[nodiscard]] SiblingSummary summarise(const LinkLedger& ledger);
 
 // Everything announced, and nothing that needs statistics or text: what judge() starts from.
 [[nodiscard]] Answer assess(const LinkLedger& ledger, const LinkFacts& facts,
@@ -145,7 +145,7 @@ struct Verdict {
                                                      const VerdictPolicy& policy, bool loaded);
 
 // "18 minutes", "3.2 hours", "12 days".
-[[nodiscard]] std::string duration_text(Nanoseconds duration);
+[[nodiscard]] std::string rough_duration(Nanoseconds duration);
 
 // What is worth saying beside the grade, from a verdict whose numbers are complete; and all its sentences.
 [[nodiscard]] std::vector<Finding> find(const Verdict& verdict, const LinkLedger& ledger, const LinkFacts& facts);

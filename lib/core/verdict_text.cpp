@@ -168,7 +168,7 @@ void find_exposure(const Verdict& verdict, const LinkLedger& ledger, const LinkF
   if (top < *expected && verdict.siblings.loaded >= hour && !facts.load_is_known) {
     findings.push_back({FindingKind::never_full_speed, top,
                         fmt::format("In {} this link was never seen above {:g} of {:g} GT/s while other slots were "
-                                    "under load.", duration_text(exposure.watched),
+                                    "under load.", rough_duration(exposure.watched),
                                     speed_of_code(top).value_or(0), *facts.link.max_speed_gts)});
   }
 }
@@ -215,15 +215,15 @@ void explain_direction(const Verdict& verdict, const LinkLedger& ledger, const L
   if (numbers.errors == 0) return;
   std::string rule;
   if (record.marginal) {
-    rule = fmt::format(", {} of them within {} loaded", record.marginal->number, duration_text(record.marginal->span));
+    rule = fmt::format(", {} of them within {} loaded", record.marginal->number, rough_duration(record.marginal->span));
   }
   reasons.push_back(fmt::format("{} {} in {}{}; {} under load in all.", plural(numbers.errors, "signal error"),
                                 way_text(receiver), plural(numbers.episodes, "episode"), rule,
-                                duration_text(numbers.exposure)));
+                                rough_duration(numbers.exposure)));
   if (record.rollover) {
     reasons.push_back(fmt::format("{} with Rollover (a packet sent four times in vain, the link retrained) within {} "
                                   "loaded.", plural(record.rollover->number, "episode"),
-                                  duration_text(record.rollover->span)));
+                                  rough_duration(record.rollover->span)));
   }
   if (record.failing) {
     reasons.push_back(fmt::format("{} above the specification's own limit (1 bad bit in {:.0e}); worst: {}.",
@@ -271,10 +271,18 @@ void explain_clean(const Verdict& verdict, const LinkLedger& ledger, const LinkF
     reasons.push_back(fmt::format("Cannot see errors here: {}.", facts.evidence[index(Side::port)].reason));
     return;
   }
+  if (state.epochs == 1 && facts.errors_before_watch != 0) {
+    reasons.push_back(fmt::format("{} had been counted before this watch began; without a time they make no rate.",
+                                  plural(facts.errors_before_watch, "signal error")));
+  }
   if (verdict.answer.grade != Grade::clean) return;
+  if (verdict.exposure.watched < std::chrono::seconds(1)) {
+    reasons.emplace_back("Just looked: what a link is worth shows only when it is watched over time.");
+    return;
+  }
   const auto loaded = verdict.exposure.loaded;
-  reasons.push_back(fmt::format("No signal error in {} under load ({} watched).", duration_text(loaded),
-                                duration_text(verdict.exposure.watched)));
+  reasons.push_back(fmt::format("No signal error in {} under load ({} watched).", rough_duration(loaded),
+                                rough_duration(verdict.exposure.watched)));
   if (loaded > Nanoseconds{}) {
     const auto& exposure = verdict.exposure;
     const auto bits = std::max(exposure.bits[0], exposure.bits[1]);
@@ -293,7 +301,7 @@ void explain_company(const Verdict& verdict, std::vector<std::string>& reasons) 
   const auto& others = verdict.siblings;
   if (others.others != 0 && others.loaded > Nanoseconds{}) {
     auto text = fmt::format("The {} under load had {} in {}", plural(others.others, "other slot"),
-                            plural(others.episodes, "episode"), duration_text(others.loaded));
+                            plural(others.episodes, "episode"), rough_duration(others.loaded));
     if (others.episodes != 0 && others.p_value < 0.05) {
       text += fmt::format("; this one has {} their rate", ratio_text(others.ratio));
     }
@@ -308,7 +316,7 @@ void explain_company(const Verdict& verdict, std::vector<std::string>& reasons) 
 
 }  // namespace
 
-std::string duration_text(Nanoseconds duration) {
+std::string rough_duration(Nanoseconds duration) {
   const auto h = hours(duration);
   if (h * 3600 < 120) return plural(static_cast<std::uint64_t>(std::llround(h * 3600)), "second");
   if (h < 2) return plural(static_cast<std::uint64_t>(std::llround(h * 60)), "minute");

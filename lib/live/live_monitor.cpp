@@ -110,6 +110,7 @@ Result<LiveMonitor> LiveMonitor::start(Places places, std::string monitor_name) 
   MonitorConfig config;
   config.monitor = std::move(monitor_name);
   config.gpus = settings->config.gpus;
+  config.verdict = settings->config.verdict;
   Monitor monitor(std::move(config), read_clocks());
   LinkReader links(places.root);
   auto state = std::make_unique<State>(
@@ -141,6 +142,7 @@ Result<Observation> LiveMonitor::reload() {
   if (!settings) return std::unexpected(settings.error());
   state_->settings = std::move(*settings);
   state_->monitor.set_gpus(state_->settings.config.gpus);
+  state_->monitor.set_verdict_policy(state_->settings.config.verdict);
   return rescan();
 }
 

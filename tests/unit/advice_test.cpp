@@ -83,7 +83,7 @@ TEST(Advice, BlindMachinesHearHowToOpenTheirEyesFirst) {
 TEST(Advice, ManySlotsPointToWhatTheyShare) {
   LinkPlay play;
   make_candidate(play);
-  const std::vector<SiblingSummary> siblings(6, {"", true, 4, minutes(8)});
+  const std::vector<SiblingSummary> siblings(6, {true, 4, minutes(8)});
   EXPECT_TRUE(advice_for(play, siblings).starts_with("Several slots at once"));
 }
 

@@ -152,6 +152,23 @@ TEST(Announcer, ComingAndGoingIsTold) {
   EXPECT_EQ(records[2].priority, 4);
 }
 
+TEST(Announcer, TellsEachChangeOfGradeOnce) {
+  Announcer announcer;
+  VerdictChanged change{bdf("0000:c0:01.1"), "PCIE3", {Grade::trace, Direction::to_host}, {}, at(0), "Three episodes."};
+  change.after = {Grade::marginal, Direction::to_host, true, Confidence::low};
+  auto records = announcer.take({change}, one_slot(), at(0));
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(records[0].priority, 4);
+  EXPECT_EQ(records[0].message, "PCIE3: marginal, was trace, to-host; may need a riser (low confidence): Three episodes.");
+  change.before = change.after;
+  change.after.confidence = Confidence::medium;
+  EXPECT_TRUE(announcer.take({change}, one_slot(), at(1)).empty());
+  change.after = {Grade::clean};
+  records = announcer.take({change}, one_slot(), at(2));
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(records[0].priority, 5);
+}
+
 TEST(MessageIds, AreUniqueAndWellFormed) {
   std::set<std::string_view> seen;
   for (int kind = 0; kind <= static_cast<int>(RecordKind::config_refused); ++kind) {

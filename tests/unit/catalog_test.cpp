@@ -89,7 +89,8 @@ std::vector<JournalRecord> plainest_records() {
     std::ranges::move(records, std::back_inserter(all));
   };
   keep(announcer.take({errors, before, DeviceArrived{port, "PCIE3", device, "a GPU"},
-                       DeviceLeft{port, "PCIE3", device}, UnattributedErrors{port, "PCIE3", 1}},
+                       DeviceLeft{port, "PCIE3", device}, UnattributedErrors{port, "PCIE3", 1},
+                       VerdictChanged{port, "PCIE3", {}, {Grade::trace}, at(1s), ""}},
                       Status{}, at(1s)));
   keep(announcer.take({errors}, Status{}, at(2s)));
   keep(announcer.tick(at(11s)));
@@ -124,7 +125,7 @@ TEST(Catalog, NamesOnlyFieldsThatEveryRecordOfItsKindHas) {
     for (const auto& field : matches(catalog.at(id), "@([A-Z_]+)@"))
       EXPECT_TRUE(has.contains(field)) << "'" << record.message << "' has no " << field;
   }
-  EXPECT_EQ(seen.size(), 7U) << "kinds of records the announcer makes";
+  EXPECT_EQ(seen.size(), 8U) << "kinds of records the announcer makes";
   for (const auto& [id, text] : catalog) {
     if (!seen.contains(id)) {
       EXPECT_EQ(matches(text, "@([A-Z_]+)@"), Names{}) << id << ": nobody checks its fields";

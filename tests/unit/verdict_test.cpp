@@ -34,7 +34,7 @@ void zero3_evening(LinkPlay& play, Side receiver = Side::port) {
 
 std::vector<SiblingSummary> quiet_siblings(unsigned number, nanoseconds loaded) {
   std::vector<SiblingSummary> siblings;
-  for (unsigned i = 0; i < number; ++i) siblings.push_back({"PCIE" + std::to_string(i), false, 0, loaded});
+  for (unsigned i = 0; i < number; ++i) siblings.push_back({false, 0, loaded});
   return siblings;
 }
 
@@ -170,12 +170,12 @@ TEST(Verdict, TimeoutsAndNonFatalsAloneAreFindings) {
 TEST(Verdict, AllTogetherIsACommonCause) {
   LinkPlay play;
   zero3_evening(play);
-  std::vector<SiblingSummary> siblings(6, {"", true, 8, minutes(25)});
+  std::vector<SiblingSummary> siblings(6, {true, 8, minutes(25)});
   const auto verdict = play.verdict(siblings);
   EXPECT_TRUE(verdict.answer.riser_candidate);
   EXPECT_EQ(verdict.answer.confidence, Confidence::low);
   EXPECT_TRUE(has(verdict, FindingKind::common_cause));
-  siblings.assign(6, {"", false, 0, minutes(25)});
+  siblings.assign(6, {false, 0, minutes(25)});
   siblings[0].riser_candidate = true;  // two of seven are two risers
   EXPECT_FALSE(has(play.verdict(siblings), FindingKind::common_cause));
 }
@@ -256,7 +256,7 @@ TEST(Verdict, JudgingWhenItCanMatterEqualsJudgingEverySecond) {
       for (const auto& play : all) {
         std::vector<SiblingSummary> siblings;
         for (const auto& other : all) {
-          if (&other != &play) siblings.push_back(summarise(other.ledger, other.facts));
+          if (&other != &play) siblings.push_back(summarise(other.ledger));
         }
         answers.push_back(play.answer(siblings));
       }
@@ -311,10 +311,10 @@ TEST(Verdict, JudgingWhenItCanMatterEqualsJudgingEverySecond) {
 }
 
 TEST(Verdict, DurationsReadWell) {
-  EXPECT_EQ(duration_text(seconds(1)), "1 second");
-  EXPECT_EQ(duration_text(minutes(25)), "25 minutes");
-  EXPECT_EQ(duration_text(minutes(200)), "3.33 hours");
-  EXPECT_EQ(duration_text(hours(24 * 12)), "12 days");
+  EXPECT_EQ(rough_duration(seconds(1)), "1 second");
+  EXPECT_EQ(rough_duration(minutes(25)), "25 minutes");
+  EXPECT_EQ(rough_duration(minutes(200)), "3.33 hours");
+  EXPECT_EQ(rough_duration(hours(24 * 12)), "12 days");
 }
 
 }  // namespace

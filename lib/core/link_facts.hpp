@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// What the judge has to know of a link, taken from a scan of the machine. Pure.
+#pragma once
+
+#include "core/link.hpp"
+#include "core/machine.hpp"
+#include "core/slot.hpp"
+#include "core/verdict.hpp"
+
+namespace wopr {
+
+[[nodiscard]] LinkFacts link_facts(const Machine& machine, const Link& link, const SlotName& name,
+                                   const LinkStatus& status);
+
+// The speed this link should run at: what both ends can do, and no more than the port is told to.
+[[nodiscard]] std::optional<double> expected_speed(const Machine& machine, const Link& link, const LinkStatus& status);
+
+}  // namespace wopr
