@@ -10,16 +10,25 @@ namespace {
 
 using Sentences = std::vector<std::string>;
 
+// Under load for less, a link that shows nothing new has not proved anything.
+constexpr Nanoseconds enough_load = std::chrono::minutes(20);
+
 bool has(const Verdict& verdict, FindingKind kind) {
   return std::ranges::any_of(verdict.findings, [&](const Finding& finding) { return finding.kind == kind; });
 }
 
 void advise_sight(const LinkFacts& facts, Sentences& advice) {
-  advice.push_back(facts.aer_fix.empty()
-                       ? "Give Linux the error reporting: in the firmware set-up look for AER or \"PCIe error "
-                         "reporting\" and choose OS First, then check `dmesg | grep _OSC`."
-                       : facts.aer_fix);
-  advice.emplace_back("`wopr-aer doctor` says which obstacle it is. Until then no error seen means nothing.");
+  const bool firmware = std::ranges::any_of(facts.evidence, [](const EndEvidence& end) {
+    return end.evidence == Evidence::firmware;
+  });
+  if (!facts.aer_fix.empty()) {
+    advice.push_back(facts.aer_fix);
+  } else if (firmware) {
+    advice.emplace_back("Give Linux the error reporting: in the firmware set-up look for AER or \"PCIe error "
+                        "reporting\" and choose OS First, then check `dmesg | grep _OSC`.");
+  }
+  advice.emplace_back("`wopr-aer doctor` says what stands in the way and how to remove it. Until then no error seen "
+                      "means nothing.");
 }
 
 // The link fails outright: power and seating, not yet a matter of signal quality.
@@ -84,6 +93,17 @@ void advise_candidate(const Verdict& verdict, const LinkFacts& facts, Sentences&
   }
 }
 
+// A trace is harmless where the link was watched at work. Errors without a time may be a day's or a minute's.
+void advise_trace(const Verdict& verdict, Sentences& advice) {
+  const auto& [to_host, to_device] = verdict.directions;
+  if (to_host.errors + to_device.errors == 0 && verdict.exposure.loaded < enough_load) {
+    advice.emplace_back("Let the machine work while it is watched (by the service, or by `wopr-aer status --watch`): "
+                        "only errors that come then have a time, and tell a bad link from a good one.");
+    return;
+  }
+  advice.emplace_back("Nothing to do: so few errors are normal over time. A change for the worse will be announced.");
+}
+
 }  // namespace
 
 std::vector<std::string> advise(const Verdict& verdict, const LinkFacts& facts) {
@@ -96,9 +116,7 @@ std::vector<std::string> advise(const Verdict& verdict, const LinkFacts& facts) 
   if (failed) advise_failure(verdict, facts, advice);
   advise_noise(verdict, advice);
   if (verdict.answer.riser_candidate) advise_candidate(verdict, facts, advice);
-  else if (grade == Grade::trace) {
-    advice.emplace_back("Nothing to do: so few errors are normal over time. A change for the worse will be announced.");
-  }
+  else if (grade == Grade::trace) advise_trace(verdict, advice);
   return advice;
 }
 

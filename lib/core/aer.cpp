@@ -138,6 +138,10 @@ bool is_signal_integrity(Severity severity, std::string_view token) {
   return type != nullptr && type->signal_integrity;
 }
 
+bool is_link_failure(Severity severity, std::string_view token) {
+  return severity != Severity::correctable && (token == "DLP" || token == "SDES" || token == "ECRC");
+}
+
 std::string_view to_string(Severity severity) {
   switch (severity) {
     case Severity::correctable: return "correctable";

@@ -46,6 +46,7 @@ struct ErrorType {
 // True for tokens an end counts once per link (RxErr, BadTLP, BadDLLP, Rollover, Timeout, DLP, SDES).
 [[nodiscard]] bool is_link_layer(Severity severity, std::string_view token);
 [[nodiscard]] bool is_signal_integrity(Severity severity, std::string_view token);
+[[nodiscard]] bool is_link_failure(Severity severity, std::string_view token);  // DLP, SDES, ECRC
 
 [[nodiscard]] std::string_view to_string(Severity severity);  // "correctable", "nonfatal", "fatal"
 [[nodiscard]] std::string_view to_string(Side side);          // "port", "device"

@@ -261,6 +261,7 @@ void LinkLedger::watch_width(const LinkInterval& interval, const Step& step) {
   if (!is_narrow(interval.width_to, interval)) {
     state_.narrow_for = {};
     state_.narrow_width.reset();
+    state_.seen_wide = true;
     return;
   }
   if (is_narrow(interval.width_from, interval)) state_.narrow_for += step.length;
@@ -496,6 +497,7 @@ void LinkLedger::begin_epoch(Instant at, std::string opened_by, bool by_time) {
   state_.quiet = {};
   state_.narrow_for = {};
   state_.narrow_width.reset();
+  state_.seen_wide = false;
   state_.narrow.reset();
   state_.link_protocol.reset();
   state_.surprise_down.reset();

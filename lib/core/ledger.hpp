@@ -202,6 +202,7 @@ struct LedgerState {
   Nanoseconds quiet{};           // loaded and counted since the last error or other cause of an alarm
   Nanoseconds narrow_for{};      // how long the link has been narrow without a break
   std::optional<unsigned> narrow_width;
+  bool seen_wide = false;        // in this epoch the link was seen with all its lanes
   std::optional<Alarm> narrow;
   std::optional<Alarm> link_protocol;   // DLP
   std::optional<Alarm> surprise_down;   // SDES
@@ -245,6 +246,11 @@ class LinkLedger {
   [[nodiscard]] std::optional<Nanoseconds> until_clean() const;
   // Some part of the rule has come true: the grade is marginal or worse.
   [[nodiscard]] bool alarmed() const;
+  // The link has too few lanes: for long enough, or ever since it was first seen. Who looks once would else never
+  // be told of it.
+  [[nodiscard]] bool narrow() const {
+    return state_.narrow.has_value() || (state_.narrow_width.has_value() && !state_.seen_wide);
+  }
 
  private:
   struct Step;

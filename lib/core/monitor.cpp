@@ -23,6 +23,14 @@ std::int64_t total_messages(const RootPortMessages& messages) {
                                    messages.fatal.value_or(0));
 }
 
+void grow(std::uint64_t& total, std::uint64_t by) {
+  if (__builtin_add_overflow(total, by, &total)) total = UINT64_MAX;
+}
+
+Instant boot_of(Instant now) {
+  return {{}, now.wall - std::chrono::duration_cast<std::chrono::microseconds>(now.boot)};
+}
+
 // Everything remembered of one link, keyed by its port's address. It outlives the card and the scan.
 struct LinkRecord {
   SlotName slot;
@@ -242,15 +250,16 @@ void Monitor::State::note_facts(bool first_scan, Instant now) {
     const auto& link = topology.links[i];
     const auto port = topology.functions[link.port].bdf;
     auto& record = links[port];
-    const bool was_present = judging.knows(port) && judging.facts(port).device_present;
-    const auto before = judging.knows(port) ? judging.facts(port).errors_before_watch : 0;
+    const auto before = judging.knows(port) ? judging.facts(port) : LinkFacts{};
+    const bool was_present = judging.knows(port) && before.device_present;
     record.status = link_status(link);
     auto facts = link_facts(machine, link, names[i], record.status);
-    facts.errors_before_watch = before;
+    facts.errors_before_watch = before.errors_before_watch;
+    facts.failures_before_watch = before.failures_before_watch;
     judging.set_facts(port, std::move(facts), now);
     const auto driver = link.empty() ? std::string()
                                      : topology.functions[leading_function(topology, link, config.gpus)].driver;
-    if (first_scan) judging.transition(port, Transition::boot, Instant{{}, now.wall - std::chrono::duration_cast<std::chrono::microseconds>(now.boot)});
+    if (first_scan) judging.transition(port, Transition::boot, boot_of(now));
     else if (was_present == link.empty()) judging.transition(port, Transition::hotplug, now);
     else if (driver != record.driver) judging.transition(port, Transition::bind, now);
     record.driver = driver;
@@ -274,7 +283,8 @@ void Monitor::State::observe(const std::vector<Effect>& effects, Instant now) {
     }
     auto facts = judging.facts(errors->port);
     for (const auto& count : errors->added) {
-      if (is_signal_integrity(errors->severity, count.token)) facts.errors_before_watch += count.value;
+      if (is_signal_integrity(errors->severity, count.token)) grow(facts.errors_before_watch, count.value);
+      if (is_link_failure(errors->severity, count.token)) grow(facts.failures_before_watch, count.value);
     }
     judging.set_facts(errors->port, std::move(facts), now);
   }

@@ -27,8 +27,9 @@ Grade rate_grade(const DirectionRecord& record) {
 // Grades as the enumeration orders them, `unknown` left out.
 Grade worse_of(Grade a, Grade b) { return std::max(a, b); }
 
-Grade link_grade(const LedgerState& state) {
-  if (state.narrow || state.link_protocol || state.surprise_down) return Grade::failing;
+Grade link_grade(const LinkLedger& ledger) {
+  const auto& state = ledger.state();
+  if (ledger.narrow() || state.link_protocol || state.surprise_down) return Grade::failing;
   return state.end_to_end ? Grade::bad : Grade::clean;
 }
 
@@ -177,6 +178,13 @@ std::string_view to_string(Trend trend) {
   return "?";
 }
 
+std::uint64_t before_watch(const LinkLedger& ledger, const LinkFacts& facts) {
+  std::uint64_t total = 0;
+  if (ledger.state().epochs != 1) return 0;
+  if (__builtin_add_overflow(facts.errors_before_watch, facts.failures_before_watch, &total)) return UINT64_MAX;
+  return total;
+}
+
 SiblingSummary summarise(const LinkLedger& ledger) {
   SiblingSummary summary;
   for (const auto side : sides) {
@@ -191,15 +199,15 @@ Answer assess(const LinkLedger& ledger, const LinkFacts& facts, std::span<const 
               const VerdictPolicy& policy) {
   Answer answer;
   answer.direction = blamed(ledger);
-  answer.grade = link_grade(ledger.state());
+  answer.grade = link_grade(ledger);
   for (const auto side : sides) {
     answer.grade = worse_of(answer.grade, rate_grade(ledger.direction(side)));
     answer.riser_candidate = answer.riser_candidate || rate_candidate(ledger.direction(side));
   }
   // Errors without a time of their own: something was there, and no rule can say more.
   const auto& state = ledger.state();
-  const bool before_watch = state.epochs == 1 && facts.errors_before_watch != 0;
-  if (answer.grade == Grade::clean && (before_watch || state.epoch.unattributed != 0)) answer.grade = Grade::trace;
+  const bool timeless = before_watch(ledger, facts) != 0 || state.epoch.unattributed != 0;
+  if (answer.grade == Grade::clean && timeless) answer.grade = Grade::trace;
   // What was seen stays a fact when the view is lost; that nothing was seen is worth something only while we look.
   if (answer.grade == Grade::clean && !visible(ledger, facts)) answer.grade = Grade::unknown;
   if (answer.riser_candidate) answer.confidence = confidence_in(ledger, siblings, policy);

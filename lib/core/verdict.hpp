@@ -34,6 +34,7 @@ struct LinkFacts {
   bool load_is_known = false;               // a witness better than the speed says when the link is busy
   std::optional<unsigned> lost_gpu_reports; // of the driver: Xid 79, "GPU has fallen off the bus"
   std::uint64_t errors_before_watch = 0;    // signal errors counted this boot before anybody watched
+  std::uint64_t failures_before_watch = 0;  // and DLP, SDES and ECRC
   std::string slot_note;                    // what the board table says of the slot
   std::string aer_fix;                      // how to give Linux AER on this board
 
@@ -128,6 +129,10 @@ struct Verdict {
   Instant since;                               // of the epoch
   std::optional<Nanoseconds> until_clean;      // loaded time without an error still needed
 };
+
+// What was counted before anybody watched and speaks of the link. It has no time, so it makes a trace and no more; a
+// mark forgets it.
+[[nodiscard]] std::uint64_t before_watch(const LinkLedger& ledger, const LinkFacts& facts);
 
 [[nodiscard]] SiblingSummary summarise(const LinkLedger& ledger);
 

@@ -67,15 +67,22 @@ std::string ratio_text(double ratio) {
   return ratio >= 10 ? fmt::format("{:.0f} times", ratio) : fmt::format("{:.1f} times", ratio);
 }
 
-std::optional<std::string> link_sentence(FindingKind kind, const LedgerState& state, const LinkFacts& facts) {
+std::string narrow_sentence(const LinkLedger& ledger, const LinkFacts& facts) {
+  const auto& state = ledger.state();
+  if (!state.narrow_width) {
+    return fmt::format("The link ran on {} lanes on {}; it has all its lanes now.", state.narrow->number,
+                       to_rfc3339(state.narrow->at.wall));
+  }
+  return fmt::format("The link runs on {} of {} lanes{}.", *state.narrow_width, facts.link.max_width.value_or(0),
+                     state.seen_wide ? "" : ", and was never seen with more");
+}
+
+std::optional<std::string> link_sentence(FindingKind kind, const LinkLedger& ledger, const LinkFacts& facts) {
   const auto& link = facts.link;
+  const auto& state = ledger.state();
   switch (kind) {
     case FindingKind::narrow:
-      if (!state.narrow) return std::nullopt;
-      return state.narrow_width
-                 ? fmt::format("The link runs on {} of {} lanes.", *state.narrow_width, link.max_width.value_or(0))
-                 : fmt::format("The link ran on {} lanes on {}; it has all its lanes now.", state.narrow->number,
-                               to_rfc3339(state.narrow->at.wall));
+      return ledger.narrow() ? std::optional(narrow_sentence(ledger, facts)) : std::nullopt;
     case FindingKind::slow:
       if (link.state != LinkState::slow) return std::nullopt;
       return fmt::format("The link runs at {:g} of {:g} GT/s although the card is busy.",
@@ -133,7 +140,7 @@ std::uint64_t other_uncorrectables(const LedgerState& state) {
   for (const auto side : sides) {
     for (const auto severity : {Severity::nonfatal, Severity::fatal}) {
       for (const auto& count : state.epoch.counts[index(side)][static_cast<std::size_t>(severity)]) {
-        if (count.token != "DLP" && count.token != "SDES" && count.token != "ECRC") total += count.value;
+        if (!is_link_failure(severity, count.token)) total += count.value;
       }
     }
   }
@@ -260,6 +267,23 @@ void explain_direction(const Verdict& verdict, const LinkLedger& ledger, const L
   }
 }
 
+// Errors with no time of their own, and what the watch has seen since.
+void explain_before_watch(const Verdict& verdict, const LinkLedger& ledger, const LinkFacts& facts,
+                          std::vector<std::string>& reasons) {
+  if (before_watch(ledger, facts) == 0) return;
+  std::string what;
+  if (facts.errors_before_watch != 0) what = plural(facts.errors_before_watch, "signal error");
+  if (facts.failures_before_watch != 0) {
+    what += fmt::format("{}{} (DLP, SDES or ECRC)", what.empty() ? "" : " and ",
+                        plural(facts.failures_before_watch, "link failure"));
+  }
+  auto text = fmt::format("{} counted before monitoring began, nobody knows when", what);
+  if (verdict.directions[0].errors + verdict.directions[1].errors != 0) text += "; in no rate here.";
+  else if (verdict.exposure.loaded == Nanoseconds{}) text += "; no rate can be told yet.";
+  else text += fmt::format("; none in {} under load since.", rough_duration(verdict.exposure.loaded));
+  reasons.push_back(std::move(text));
+}
+
 void explain_clean(const Verdict& verdict, const LinkLedger& ledger, const LinkFacts& facts,
                    std::vector<std::string>& reasons) {
   const auto& state = ledger.state();
@@ -271,13 +295,11 @@ void explain_clean(const Verdict& verdict, const LinkLedger& ledger, const LinkF
     reasons.push_back(fmt::format("Cannot see errors here: {}.", facts.evidence[index(Side::port)].reason));
     return;
   }
-  if (state.epochs == 1 && facts.errors_before_watch != 0) {
-    reasons.push_back(fmt::format("{} had been counted before this watch began; without a time they make no rate.",
-                                  plural(facts.errors_before_watch, "signal error")));
-  }
+  explain_before_watch(verdict, ledger, facts, reasons);
   if (verdict.answer.grade != Grade::clean) return;
   if (verdict.exposure.watched < std::chrono::seconds(1)) {
-    reasons.emplace_back("Just looked: what a link is worth shows only when it is watched over time.");
+    reasons.emplace_back("No signal error so far, but this is a first look: what a link is worth shows while it is "
+                         "watched at work.");
     return;
   }
   const auto loaded = verdict.exposure.loaded;
@@ -329,7 +351,7 @@ std::vector<Finding> find(const Verdict& verdict, const LinkLedger& ledger, cons
   const auto& state = ledger.state();
   for (const auto kind : {FindingKind::surprise_down, FindingKind::link_protocol, FindingKind::narrow,
                           FindingKind::end_to_end, FindingKind::slow}) {
-    if (auto text = link_sentence(kind, state, facts)) findings.push_back({kind, 1, std::move(*text)});
+    if (auto text = link_sentence(kind, ledger, facts)) findings.push_back({kind, 1, std::move(*text)});
   }
   const bool signal_errors = verdict.directions[0].errors + verdict.directions[1].errors != 0;
   for (const auto kind : {FindingKind::timeout_only, FindingKind::rollover_only, FindingKind::nonfatal_only}) {
@@ -361,7 +383,10 @@ std::vector<std::string> explain(const Verdict& verdict, const LinkLedger& ledge
   for (const auto& finding : verdict.findings) {
     if (!weighty(finding)) reasons.push_back(finding.text);
   }
-  if (verdict.until_clean) {
+  if (verdict.until_clean && ledger.state().narrow_width) {
+    reasons.push_back(fmt::format("Clean again when it has had all its lanes for {:g} loaded hours, or at once after a "
+                                  "mark.", policy.clean_after_h));
+  } else if (verdict.until_clean) {
     reasons.push_back(fmt::format("Clean again after {} without an error, or at once after a mark.",
                                   still_needed(*verdict.until_clean)));
   }

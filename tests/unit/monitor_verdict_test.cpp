@@ -110,6 +110,7 @@ TEST_F(MonitorVerdictTest, AMarkMakesItCleanAtOnce) {
 }
 
 TEST_F(MonitorVerdictTest, NarrowIsFoundByTimeAlone) {
+  speed(16);
   speed(16, 8);
   EXPECT_EQ(slot("PCIE3").grade, Grade::clean);
   pass(9);
@@ -150,8 +151,50 @@ TEST_F(MonitorVerdictTest, ErrorsFromBeforeTheWatchAreATraceAndNoMore) {
   const auto shown = late.status(at(2)).slots[0];
   EXPECT_EQ(shown.grade, Grade::trace);
   EXPECT_FALSE(shown.riser_candidate);
+  ASSERT_FALSE(shown.advice.empty());
+  EXPECT_EQ(shown.advice[0].find("Nothing to do"), std::string::npos) << shown.advice[0];
   ASSERT_FALSE(shown.reasons.empty());
-  EXPECT_NE(shown.reasons[0].find("5000 signal errors had been counted before"), std::string::npos) << shown.reasons[0];
+  EXPECT_NE(shown.reasons[0].find("5000 signal errors counted before monitoring began"), std::string::npos) << shown.reasons[0];
+}
+
+TEST_F(MonitorVerdictTest, LinkFailuresFromBeforeTheWatchAreATraceToo) {
+  Monitor late(MonitorConfig{}, at(0));
+  late.apply_scan(testing::machine({root_port(port), gpu(card, port)}), {{"PCIE3", SlotSource::board, ""}}, at(1));
+  auto failed = sample(port, 1, {});
+  failed.files[static_cast<std::size_t>(Severity::fatal)] = CounterFile{{{"SDES", 1}, {"DLP", UINT64_MAX}}, UINT64_MAX};
+  Round round;
+  round.changed = {failed, sample(card, 2, {})};
+  late.apply_round(round, at(2));
+  const auto shown = late.status(at(2)).slots[0];
+  EXPECT_EQ(shown.grade, Grade::trace);
+  ASSERT_FALSE(shown.reasons.empty());
+  EXPECT_NE(shown.reasons[0].find("link failures (DLP, SDES or ECRC) counted before"), std::string::npos)
+      << shown.reasons[0];
+}
+
+TEST_F(MonitorVerdictTest, AFirstLookAtANarrowLinkSaysSo) {
+  Monitor late(MonitorConfig{}, at(0));
+  auto machine = testing::machine({root_port(port), gpu(card, port)});
+  for (auto& function : machine.topology.functions) function.link.width = 8;
+  std::vector<Effect> effects = late.apply_scan(std::move(machine), {{"PCIE3", SlotSource::board, ""}}, at(1));
+  Round round;
+  round.changed = {sample(port, 1, {}), sample(card, 2, {})};
+  effects = late.apply_round(round, at(1));
+  const auto shown = late.status(at(1)).slots[0];
+  EXPECT_EQ(shown.grade, Grade::failing);
+  EXPECT_FALSE(shown.riser_candidate);
+  ASSERT_FALSE(shown.reasons.empty());
+  EXPECT_EQ(shown.reasons[0], "The link runs on 8 of 16 lanes, and was never seen with more.");
+  // Seconds later it has all its lanes: it had only been coming up.
+  LinkSample wide;
+  wide.bdf = bdf(card);
+  wide.reading.width = 16;
+  Round next;
+  next.links = {wide};
+  wide.bdf = bdf(port);
+  next.links.push_back(wide);
+  late.apply_round(next, at(3));
+  EXPECT_EQ(late.status(at(3)).slots[0].grade, Grade::clean);
 }
 
 TEST_F(MonitorVerdictTest, ALongPauseIsNotWatched) {
