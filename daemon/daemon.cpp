@@ -6,6 +6,7 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstring>
@@ -14,6 +15,8 @@
 
 #include "bus/service.hpp"
 #include "core/announcer.hpp"
+#include "core/firmware_tally.hpp"
+#include "kernel_watch.hpp"
 #include "sink/journal.hpp"
 #include "source/clock.hpp"
 #include "source/hotplug.hpp"
@@ -55,10 +58,12 @@ struct Daemon::State {
   DaemonOptions options;
   LiveMonitor monitor;
   Announcer announcer;
+  FirmwareTally firmware;
   JournalSink journal{"wopr-aerd", log_record};
   std::optional<Hotplug> hotplug;
   std::unique_ptr<sd_event, EventDeleter> event;
   std::optional<BusService> bus;  // after the loop: it must go first
+  std::optional<KernelWatch> kernel;
   EventSource sample_timer, rescan_timer, announce_timer, hotplug_io, sigterm, sigint, sighup;
   std::optional<std::uint64_t> rescan_latest;  // monotonic us: scan then at the latest
   std::uint64_t next_sample = 0;
@@ -76,6 +81,8 @@ struct Daemon::State {
   void take(const Observation& observation);
   void announce(std::vector<JournalRecord> records);
   void arm_announcer();
+  void watch_kernel();
+  void take_kernel_events(const std::vector<WitnessEvent>& events);
   void sample();
   void rescan_soon();
   void rescan();
@@ -185,7 +192,9 @@ void Daemon::State::announce(std::vector<JournalRecord> records) { journal.write
 void Daemon::State::arm_announcer() {
   const auto instant = read_clocks();
   announce(announcer.tick(instant));
-  const auto due = announcer.next_due();
+  announce(firmware.tick(instant));
+  auto due = announcer.next_due();
+  if (const auto other = firmware.next_due()) due = due ? std::min(*due, *other) : other;
   if (!due) {
     sd_event_source_set_enabled(announce_timer.get(), SD_EVENT_OFF);
     return;
@@ -194,6 +203,26 @@ void Daemon::State::arm_announcer() {
   sd_event_source_set_time(announce_timer.get(),
                            now() + static_cast<std::uint64_t>(duration_cast<microseconds>(wait).count()) + 1000);
   sd_event_source_set_enabled(announce_timer.get(), SD_EVENT_ONESHOT);
+}
+
+void Daemon::State::watch_kernel() {
+  const auto& known = monitor.machine().kernel_facts;
+  if (!known.read && known.why_unread.empty()) return;  // a faked machine that brings no messages
+  KernelWatchCalls calls;
+  calls.facts = [this](const KernelFacts& facts) { take(monitor.take_kernel_facts(facts)); };
+  calls.events = [this](const std::vector<WitnessEvent>& events) { take_kernel_events(events); };
+  calls.trouble = [](const Error& error) { spdlog::warn("<4>{}; what the kernel says of errors is not followed", to_string(error)); };
+  kernel.emplace(event.get(), std::move(calls));
+  kernel->start(Root(options.sysroot), monitor.machine().boot_id, known);
+}
+
+// Records of the firmware are told where nobody else counts; all else is history, read with `wopr-aer events`.
+void Daemon::State::take_kernel_events(const std::vector<WitnessEvent>& events) {
+  const auto is_firmware = [](const WitnessEvent& e) { return e.kind == WitnessKind::firmware; };
+  if (std::ranges::none_of(events, is_firmware)) return;
+  const auto status = monitor.status();
+  for (const auto& found : events) announce(firmware.take(found, status, read_clocks()));
+  arm_announcer();
 }
 
 void Daemon::State::sample() {
@@ -261,6 +290,7 @@ int Daemon::run() {
   s.bus->start();
   s.next_sample = s.now();
   s.sample();
+  s.watch_kernel();
   sd_notifyf(0, "READY=1\nSTATUS=%s", s.status_line.c_str());
   spdlog::info("<6>watching {}", s.status_line);
   const int status = sd_event_loop(s.event.get());

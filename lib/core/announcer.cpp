@@ -57,6 +57,7 @@ std::string_view message_id(RecordKind kind) {
     case RecordKind::device_left: return "602f62d0932343e3bd8379f55e3889a2";
     case RecordKind::errors_unattributed: return "f128a07d6db7454cb4fcc0f9862ba4a0";
     case RecordKind::verdict_changed: return "2a5951c7522449e79c9f35151ecfe962";
+    case RecordKind::firmware_records: return "662d69e487994b12b012d9544a13a06a";
     case RecordKind::config_refused: return "17363910dff7415eb4c9a5efef4b0fb8";
   }
   return "";

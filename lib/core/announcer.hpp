@@ -30,6 +30,7 @@ enum class RecordKind : std::uint8_t {
   device_left,
   errors_unattributed,
   verdict_changed,   // a link has another grade
+  firmware_records,  // the firmware told of errors that moved no counter (core/firmware_tally.hpp)
   config_refused,    // a reload was asked for and the new configuration is not valid
 };
 

@@ -12,6 +12,7 @@
 #include "core/snapshot.hpp"
 #include "source/clock.hpp"
 #include "source/counters.hpp"
+#include "source/kernel_facts.hpp"
 #include "source/links.hpp"
 #include "source/machine.hpp"
 
@@ -66,6 +67,7 @@ struct LiveMonitor::State {
   Monitor monitor;
   std::optional<CounterReader> counters;
   LinkReader links;
+  std::optional<KernelFacts> kernel_facts;  // read with the first scan
   Observation first;
 
   Observation scan();
@@ -80,6 +82,8 @@ Observation LiveMonitor::State::scan() {
     machine.problems.insert(machine.problems.end(), snapshot.problems.begin(), snapshot.problems.end());
     apply_snapshot(machine, snapshot.value);
   }
+  if (!kernel_facts) kernel_facts = read_kernel_facts(places.root, machine.boot_id);
+  machine.kernel_facts = *kernel_facts;
   SlotSources sources;
   sources.overrides = settings.config.slots;
   sources.board = find_board(settings.boards.value, machine.board_vendor, machine.board_name);
@@ -114,7 +118,7 @@ Result<LiveMonitor> LiveMonitor::start(Places places, std::string monitor_name) 
   Monitor monitor(std::move(config), read_clocks());
   LinkReader links(places.root);
   auto state = std::make_unique<State>(
-      State{std::move(places), std::move(*settings), std::move(monitor), std::nullopt, std::move(links), {}});
+      State{std::move(places), std::move(*settings), std::move(monitor), std::nullopt, std::move(links), std::nullopt, {}});
   state->first = state->scan();
   append(state->first.effects, state->sample().effects);
   return LiveMonitor(std::move(state));
@@ -131,6 +135,11 @@ Observation LiveMonitor::rescan() {
   auto observation = state_->scan();
   append(observation.effects, state_->sample().effects);
   return observation;
+}
+
+Observation LiveMonitor::take_kernel_facts(KernelFacts facts) {
+  state_->kernel_facts = std::move(facts);
+  return rescan();
 }
 
 Observation LiveMonitor::sample() { return state_->sample(); }

@@ -40,6 +40,8 @@ class LiveMonitor {
   [[nodiscard]] Observation take_first();
 
   Observation rescan();
+  // The kernel's messages have told more of the machine than was read from them at the start.
+  Observation take_kernel_facts(KernelFacts facts);
   Observation sample();
 
   // For callers without hotplug events: a rescan when functions have come or gone since the last call (always at

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -87,8 +88,8 @@ class Events(unittest.TestCase):
         if process.poll() is None:
             process.kill()
         process.wait()
-        process.stdout.close()
-        process.stderr.close()
+        for stream in filter(None, (process.stdout, process.stderr)):
+            stream.close()
 
     # -- what they look like
 
@@ -248,11 +249,63 @@ class Events(unittest.TestCase):
         self.assertEqual([event["types"] for event in self.events()], [["BadTLP"]])
 
 
+@unittest.skipIf(Path("/run/systemd/journal/socket").exists(), "the service's records would go to this machine's journal")
+class Service(unittest.TestCase):
+    """The service where the firmware keeps AER: its records to the journal come out on stderr where there is none."""
+
+    def setUp(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="wopr-witness-"))
+        self.addCleanup(shutil.rmtree, self.folder)
+        make_machine("wopr-firmware", self.folder)
+        self.machine = self.folder / "wopr-firmware"
+        boot = (self.machine / "proc/sys/kernel/random/boot_id").read_text().strip().replace("-", "")
+        self.journal = JournalFile(self.machine / "var/log/journal" / MACHINE_ID / "system.journal", MACHINE_ID, boot)
+
+    def say(self, *lines: str, age: float = 0) -> None:
+        for line in lines:
+            monotonic = int((time.monotonic() - age) * SECOND)
+            stamp = {"_SOURCE_MONOTONIC_TIMESTAMP": str(monotonic)}
+            self.journal.append(KERNEL | stamp | {"MESSAGE": line}, int((time.time() - age) * SECOND), monotonic)
+
+    def record(self, number: int, function: str, *more: str) -> list[str]:
+        rows = ["event severity: corrected", " Error 0, type: corrected", "  section_type: PCIe error",
+                f"  device_id: {function}"]
+        return [f"{{{number}}}[Hardware Error]: {row}" for row in rows] + list(more)
+
+    def test_firmware_records_that_move_no_counter_are_told_apart(self) -> None:
+        self.say("Linux version 6.1.0", *self.record(1, PORT), age=60)
+        process = subprocess.Popen([OPTIONS.daemon, "--sysroot", self.machine, "--data-dir", OPTIONS.boards, "--snapshot",
+                                    "none", "--bus", f"unix:path={self.folder}/none"], stderr=subprocess.PIPE, text=True)
+        self.addCleanup(Events.end, process)
+        said = []
+
+        def until(mark: str) -> str:
+            for line in process.stderr:
+                said.append(line)
+                if mark in line:
+                    return line
+            self.fail("".join(said))
+
+        until("watching")
+        self.say(*self.record(2, PORT), *self.record(3, "0000:80:01.1",
+                                                     "pcieport 0000:80:01.1: AER: aer_status: 0x00000040, aer_mask: 0x00006000"))
+        self.say(*self.record(4, "0000:40:03.1"))
+        self.assertEqual(until("PCIE3"), "<5>PCIE3: the firmware reported 1 correctable error at the port end (no type given), "
+                         "not in the kernel's counters\n")
+        until("PCIE4")
+        self.assertFalse([line for line in said if "PCIE7" in line], "the kernel has taken over and counted that one")
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(DEADLINE), 0)
+        self.assertEqual(len([line for line in said + list(process.stderr) if "the firmware reported" in line]), 2)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--program", type=Path, required=True)
+    parser.add_argument("--daemon", type=Path, required=True)
     parser.add_argument("--boards", type=Path, required=True)
     OPTIONS, rest = parser.parse_known_args()
     OPTIONS.program = OPTIONS.program.resolve()
+    OPTIONS.daemon = OPTIONS.daemon.resolve()
     OPTIONS.boards = OPTIONS.boards.resolve()
     unittest.main(argv=[sys.argv[0], *rest])

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/announcer.hpp"
+#include "core/firmware_tally.hpp"
 #include "support/statuses.hpp"
 
 namespace wopr {
@@ -74,7 +75,7 @@ Names field_names(const JournalRecord& record) {
   return names;
 }
 
-// One record of every kind the announcer makes, of a slot about which as little as possible is known.
+// One record of every kind with fields, of a slot about which as little as possible is known.
 std::vector<JournalRecord> plainest_records() {
   const auto port = test::bdf("0000:c0:01.1");
   const auto device = test::bdf("0000:c1:00.0");
@@ -95,6 +96,13 @@ std::vector<JournalRecord> plainest_records() {
   keep(announcer.take({errors}, Status{}, at(2s)));
   keep(announcer.tick(at(11s)));
   keep(announcer.tick(at(100s)));
+
+  Status status;
+  status.slots.emplace_back().port = port;
+  WitnessEvent record;
+  record.kind = WitnessKind::firmware;
+  record.function = port;
+  keep(FirmwareTally{}.take(record, status, at(1s)));
   return all;
 }
 
@@ -125,7 +133,7 @@ TEST(Catalog, NamesOnlyFieldsThatEveryRecordOfItsKindHas) {
     for (const auto& field : matches(catalog.at(id), "@([A-Z_]+)@"))
       EXPECT_TRUE(has.contains(field)) << "'" << record.message << "' has no " << field;
   }
-  EXPECT_EQ(seen.size(), 8U) << "kinds of records the announcer makes";
+  EXPECT_EQ(seen.size(), 9U) << "kinds of records the announcer and the tally make";
   for (const auto& [id, text] : catalog) {
     if (!seen.contains(id)) {
       EXPECT_EQ(matches(text, "@([A-Z_]+)@"), Names{}) << id << ": nobody checks its fields";
