@@ -11,6 +11,11 @@ if(WOPR_SANITIZE)
     -Wno-maybe-uninitialized)  # false alarms in std::regex under the sanitizers (GCC bug 105562)
   target_link_options(wopr_options INTERFACE -fsanitize=address,undefined)
 endif()
+if(WOPR_FUZZ)
+  target_compile_options(wopr_options INTERFACE -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+    -fno-omit-frame-pointer)
+  target_link_options(wopr_options INTERFACE -fsanitize=address,undefined)
+endif()
 # What a distribution hardens its own packages with, for what we ship; no path of the build machine gets into it.
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 include(CheckPIESupported)
