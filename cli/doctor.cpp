@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "core/doctor.hpp"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <chrono>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "build_paths.hpp"
 #include "bus/client.hpp"
+#include "capture/capture.hpp"
+#include "capture/new_file.hpp"
 #include "commands.hpp"
+#include "describe.hpp"
 #include "output.hpp"
 #include "render_doctor.hpp"
+#include "source/clock.hpp"
 #include "source/host.hpp"
 #include "source/kernel_settings.hpp"
 
@@ -26,6 +34,7 @@ constexpr int exit_trouble = 2;
 struct DoctorOptions {
   bool json = false;
   bool all = false;
+  std::string capture;  // the file to write; empty: none
 };
 
 // Own eyes where they reach, else the service's, which may have been given more to see than this user.
@@ -53,12 +62,12 @@ struct Patient {
   [[nodiscard]] DoctorFacts facts() const { return {monitor.machine(), status, monitor.board(), kernel, host}; }
 };
 
-void ask_service(Patient& patient) {
+void ask_service(Patient& patient, bool believe) {
   BusClient client{ClientOptions{}};
   const auto answer = client.fetch();
   patient.host.service_running = answer.has_value();
-  if (answer) take_evidence(patient.status, *answer);
-  else if (!answer.error().is_absence()) patient.host.service_trouble = to_string(answer.error().error);
+  if (answer && believe) take_evidence(patient.status, *answer);
+  if (!answer && !answer.error().is_absence()) patient.host.service_trouble = to_string(answer.error().error);
 }
 
 Result<Patient> examine(const CommonOptions& options) {
@@ -75,8 +84,35 @@ Result<Patient> examine(const CommonOptions& options) {
   }
   patient.kernel = read_kernel_settings(places.root, machine.kernel_release, ends).value;
   patient.host = read_host_facts(places.root).value;
-  if (places.root.is_live()) ask_service(patient);
+  if (places.root.is_live()) ask_service(patient, !options.embedded);
   return patient;
+}
+
+// The name of the archive without its endings is that of the directory in it.
+std::string top_directory(const std::filesystem::path& file) {
+  auto name = file.filename().string();
+  name = name.substr(0, name.find('.'));
+  std::ranges::replace_if(name, [](char c) { return c < ' ' || c > '~'; }, '_');
+  return name.empty() ? "wopr-aer-capture" : name;
+}
+
+int write_capture(const Patient& patient, const CommonOptions& common, const std::string& file) {
+  const auto places = common.places();
+  const auto now = std::chrono::floor<std::chrono::seconds>(read_clocks().wall);
+  auto captured = capture({places.root, places.config, patient.monitor.machine(), patient.host, program_version,
+                           now.time_since_epoch().count(), top_directory(file)});
+  const auto written = captured ? write_new_file(file, captured->archive) : std::unexpected(captured.error());
+  if (!written) {
+    complain(written.error());
+    return exit_trouble;
+  }
+  auto text = fmt::format("{}: {}, {} KiB; serial numbers, UUIDs and the host's name are left out.\n"
+                          "Look through it before you send it: tar tzf, and wopr-aer-capture/README in it.\n",
+                          file, plural(captured->files, "file"), (captured->archive.size() + 1023) / 1024);
+  if (captured->functions_left_out != 0) {
+    text += fmt::format("{} left out: more than a capture holds.\n", plural(captured->functions_left_out, "PCI function"));
+  }
+  return print(text) == exit_fine ? exit_trusted : exit_trouble;
 }
 
 int run_doctor(const CommonOptions& common, const DoctorOptions& options) {
@@ -85,6 +121,7 @@ int run_doctor(const CommonOptions& common, const DoctorOptions& options) {
     complain(patient.error());
     return exit_trouble;
   }
+  if (!options.capture.empty()) return write_capture(*patient, common, options.capture);
   const auto diagnosis = diagnose(patient->facts());
   const auto& machine = patient->monitor.machine();
   const int printed = print(options.json ? dump(doctor_json(diagnosis, machine), true)
@@ -98,8 +135,14 @@ int run_doctor(const CommonOptions& common, const DoctorOptions& options) {
 void add_doctor(CLI::App& app, Command& chosen) {
   auto* command = app.add_subcommand("doctor", "Can a zero be trusted on this machine, and if not, what is to be done?");
   auto options = std::make_shared<DoctorOptions>();
-  command->add_flag("--json", options->json, "Print JSON");
+  auto* json = command->add_flag("--json", options->json, "Print JSON");
   command->add_flag("--all", options->all, "Say what every check found, those that passed too");
+  command
+      ->add_option("--capture", options->capture,
+                   "Write what was looked at to FILE (.tar.gz), to be read with --sysroot once unpacked")
+      ->type_name("FILE")
+      ->excludes(json)
+      ->check(CLI::Validator{[](std::string& file) { return file.empty() ? std::string{"needs a file name"} : std::string{}; }, ""});
   command->callback([&chosen, options] {
     chosen = [options](const CommonOptions& common) { return run_doctor(common, *options); };
   });

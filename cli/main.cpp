@@ -29,6 +29,7 @@ int main(int argc, char** argv) {
   // Only characters: numbers and messages stay as they are in every locale.
   std::setlocale(LC_CTYPE, "");
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is an error like a full disk
   try {
     CLI::App app{"Which PCIe slot has errors, which end saw them, and how much of it this machine lets you see."};
     app.name("wopr-aer");

@@ -224,9 +224,8 @@ Check LinkDoctor::osc_fine() const {
     all_bound = all_bound && end.root != nullptr && end.root->aer_service_bound;
   }
   if (!all_bound && given.empty()) {
-    check.found = said.read                  ? "the kernel's messages of this boot say nothing of _OSC"
-                  : said.why_unread.empty() ? "the kernel's messages could not be read"
-                                             : fmt::format("the kernel's messages could not be read: {}", said.why_unread);
+    check.found = said.read ? "the kernel's messages of this boot say nothing of _OSC"
+                            : "the kernel's messages of this boot could not be read from their beginning";
     check.needs_root = !said.read && !facts_.host.reads_journal.value_or(true);
     return check;
   }

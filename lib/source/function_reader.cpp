@@ -55,6 +55,14 @@ std::optional<Function> FunctionReader::read_facts(const Bdf& bdf) {
   // size.
   if (const auto config = take(directory->stat("config"), problems_); config && config->st_size >= 256)
     function.config_size = static_cast<std::size_t>(config->st_size);
+  // A capture notes down the size where it holds fewer bytes (lib/capture).
+  if (const auto noted = take(directory->read("config_size"), problems_); noted && !function.config_size) {
+    const auto digits = trim(*noted);
+    std::size_t size = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), size);
+    if (error == std::errc{} && end == digits.data() + digits.size()) function.config_size = size;
+    else problems_.push_back(directory->bad_content("config_size", *noted, "a number of bytes"));
+  }
   if (function.is_bridge() || (function.class_code >> 8) == event_collector_class)
     read_services(*directory, function);
   if (const auto slot = slots_.find({bdf.domain, bdf.bus, bdf.device}); slot != slots_.end())

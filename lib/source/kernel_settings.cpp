@@ -36,21 +36,6 @@ std::optional<std::string> gunzip(std::string_view data) {
   return text;
 }
 
-// IKCONFIG is the running kernel's own word; a file in /boot could be another build of the same release.
-KernelBuild read_build(const Root& root, std::string_view release, std::vector<Error>& problems) {
-  if (const auto proc = Directory::open(root.proc())) {
-    if (const auto packed = take(proc->read("config.gz", config_limit), problems)) {
-      if (const auto text = gunzip(*packed)) return parse_kernel_build(*text, "/proc/config.gz");
-      problems.push_back(Error{"is no gzip file of at most 4 MiB", proc->path_of("config.gz"), {}});
-    }
-  }
-  const auto boot = Directory::open(root.boot());
-  if (!boot || release.empty() || release.contains('/')) return {};
-  const auto name = fmt::format("config-{}", release);
-  const auto text = boot->read(name, config_limit);
-  return text ? parse_kernel_build(*text, "/boot/" + name) : KernelBuild{};
-}
-
 std::string read_choice(const std::filesystem::path& directory, std::string_view name) {
   const auto at = Directory::open(directory);
   const auto text = at ? at->read(name) : std::unexpected(at.error());
@@ -71,10 +56,26 @@ std::optional<std::uint64_t> read_number(const Directory& directory, std::string
 
 }  // namespace
 
+std::optional<KernelBuildText> read_kernel_build_text(const Root& root, std::string_view release) {
+  if (const auto proc = Directory::open(root.proc())) {
+    if (const auto packed = proc->read("config.gz", config_limit)) {
+      if (auto text = gunzip(*packed)) return KernelBuildText{"/proc/config.gz", std::move(*text), true};
+    }
+  }
+  const auto boot = Directory::open(root.boot());
+  if (!boot || release.empty() || release.contains('/')) return std::nullopt;
+  const auto name = fmt::format("config-{}", release);
+  auto text = boot->read(name, config_limit);
+  if (!text) return std::nullopt;
+  return KernelBuildText{"/boot/" + name, std::move(*text), false};
+}
+
 Partial<KernelSettings> read_kernel_settings(const Root& root, std::string_view release,
                                              std::span<const Bdf> functions) {
   Partial<KernelSettings> result;
-  result.value.build = read_build(root, release, result.problems);
+  if (auto build = read_kernel_build_text(root, release)) {
+    result.value.build = parse_kernel_build(build->text, std::move(build->file));
+  }
   result.value.lockdown = read_choice(root.sys() / "kernel/security", "lockdown");
   result.value.aspm_policy = read_choice(root.sys() / "module/pcie_aspm/parameters", "policy");
   for (const auto& bdf : functions) {
