@@ -81,7 +81,7 @@ bool same(const timespec& a, const timespec& b) { return a.tv_sec == b.tv_sec &&
 
 struct CounterReader::State {
   State(const Root& at, std::string boot, const CounterLimits& within)
-      : root(at), boot_id(std::move(boot)), limits(within), buffer(within.file_bytes + 1) {}
+      : root(at), live(at.is_live()), boot_id(std::move(boot)), limits(within), buffer(within.file_bytes + 1) {}
 
   bool open_bus(std::vector<Error>& problems);
   void read(Watched& watched, Round& round);
@@ -96,6 +96,7 @@ struct CounterReader::State {
   }
 
   Root root;
+  bool live;  // asked for every function in every round
   std::string boot_id;
   CounterLimits limits;
   std::vector<char> buffer;
@@ -138,7 +139,7 @@ Presence CounterReader::State::ensure_open(Watched& watched, Round& round) {
   if (watched.known && !as_before) return Presence::gone;
   // The kernel removes a device's files before its entry on the bus (drivers/base/core.c: device_del), so
   // what was just lost may still be found for a moment, without files.
-  if (watched.reported_gone && as_before && root.is_live()) return Presence::gone;
+  if (watched.reported_gone && as_before && live) return Presence::gone;
   if (!watched.known) {
     watched.generation = std::move(found);
     watched.modified = status.st_mtim;
@@ -234,7 +235,7 @@ Sample CounterReader::State::sample_of(const Watched& watched) const {
 void CounterReader::State::read(Watched& watched, Round& round) {
   if (ensure_open(watched, round) == Presence::gone) return lose(watched, round);
   if (!watched.directory) return;  // it is there but cannot be opened; the problem says so
-  if (!root.is_live() && check_plain(watched) == Presence::gone) return lose(watched, round);
+  if (!live && check_plain(watched) == Presence::gone) return lose(watched, round);
   bool changed = false;
   for (std::size_t i = 0; i < file_names.size(); ++i)
     if (read_file(watched, i, changed, round) == Presence::gone) return lose(watched, round);

@@ -16,11 +16,36 @@
 namespace wopr {
 namespace {
 
+// These attributes are a few characters; anything longer is not one of them.
+struct Text {
+  std::array<char, 64> bytes{};
+  std::size_t size = 0;  // 0: could not be read
+
+  explicit operator bool() const { return size != 0; }
+  [[nodiscard]] std::string_view view() const { return trim(std::string_view(bytes.data(), size)); }
+  friend bool operator==(const Text& a, const Text& b) {
+    return std::string_view(a.bytes.data(), a.size) == std::string_view(b.bytes.data(), b.size);
+  }
+};
+
+// What the files of one function say, word for word.
+struct Texts {
+  Text runtime_status, speed, width;
+  friend bool operator==(const Texts&, const Texts&) = default;
+
+  // "unsupported" is a device without runtime power management: it is always on.
+  [[nodiscard]] bool asleep() const {
+    const auto status = runtime_status.view();
+    return status == "suspended" || status == "suspending" || status == "resuming";
+  }
+};
+
 struct Watched {
   std::filesystem::path directory;
   UniqueFd runtime_status;  // none where the kernel has no runtime power management for the device
   UniqueFd speed;
   UniqueFd width;
+  std::optional<Texts> texts;
   std::optional<LinkSample> last;
 };
 
@@ -28,12 +53,17 @@ UniqueFd open_file(const std::filesystem::path& path) {
   return UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
 }
 
-// These attributes are a few characters; anything longer is not one of them.
-std::optional<std::string_view> read_short(const UniqueFd& fd, std::array<char, 64>& buffer) {
-  if (!fd) return std::nullopt;
-  const auto n = ::pread(fd.get(), buffer.data(), buffer.size(), 0);
-  if (n <= 0) return std::nullopt;
-  return trim(std::string_view(buffer.data(), static_cast<std::size_t>(n)));
+void read_short(const UniqueFd& fd, Text& text) {
+  const auto n = fd ? ::pread(fd.get(), text.bytes.data(), text.bytes.size(), 0) : 0;
+  text.size = n > 0 ? static_cast<std::size_t>(n) : 0;
+}
+
+LinkSample parse(const Bdf& bdf, const Texts& texts) {
+  LinkSample sample{bdf, {}, texts.asleep()};
+  if (sample.asleep) return sample;
+  sample.reading.speed_gts = parse_speed(texts.speed.view());
+  if (texts.width) sample.reading.width = parse_width(texts.width.view());
+  return sample;
 }
 
 }  // namespace
@@ -68,18 +98,17 @@ void LinkReader::watch(std::span<const Bdf> functions) {
 
 std::vector<LinkSample> LinkReader::read() {
   std::vector<LinkSample> changed;
-  std::array<char, 64> buffer{};
   for (auto& [bdf, w] : state_->watched) {
-    LinkSample sample{bdf, {}, false};
-    const auto status = read_short(w.runtime_status, buffer);
-    // "unsupported" is a device without runtime power management: it is always on.
-    sample.asleep = status && (*status == "suspended" || *status == "suspending" || *status == "resuming");
-    if (!sample.asleep) {
-      const auto speed = read_short(w.speed, buffer);
-      if (!speed) continue;
-      sample.reading.speed_gts = parse_speed(*speed);
-      if (const auto width = read_short(w.width, buffer)) sample.reading.width = parse_width(*width);
+    Texts texts;
+    read_short(w.runtime_status, texts.runtime_status);
+    if (!texts.asleep()) {
+      read_short(w.speed, texts.speed);
+      if (!texts.speed) continue;
+      read_short(w.width, texts.width);
     }
+    if (w.texts == texts) continue;  // nearly always, and then nothing is to be parsed
+    const auto sample = parse(bdf, texts);
+    w.texts = texts;
     if (w.last == sample) continue;
     w.last = sample;
     changed.push_back(sample);
