@@ -21,5 +21,6 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 include(CheckPIESupported)
 check_pie_supported()
 target_compile_options(wopr_options INTERFACE
+  $<$<CONFIG:Release>:-Wno-restrict>  # false alarms at -O3 for "text" + std::string (GCC bug 105651)
   $<$<CONFIG:Release>:-fstack-protector-strong -D_FORTIFY_SOURCE=2 -ffile-prefix-map=${PROJECT_SOURCE_DIR}=.>)
 target_link_options(wopr_options INTERFACE $<$<CONFIG:Release,RelWithDebInfo>:LINKER:-z,relro,-z,now>)
