@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Boots the virtual WOPR, plays a short ZeRO-3 run with a marginal riser in PCIE3, and shows what its owner sees.
+"""Boots the virtual WOPR, installs the package, plays a short ZeRO-3 run with a marginal riser in PCIE3 under the eyes of
+the service, and shows what its owner sees: the journal and the status.
 
-    demo.py --install-tree DIR | --deb FILE [--cache DIR] [--seed N]
+    demo.py --deb FILE | --install-tree DIR [--cache DIR] [--seed N]
 """
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import aer
 import product
+import service
 from channel import GuestError
 from images import DEFAULT_CACHE, BuildError, Images
 from machine import Machine, MachineError, Setup, pack_product
@@ -45,17 +47,32 @@ def play(wopr: Machine, errors: list[aer.Error]) -> None:
     run.finish()
 
 
+def shell(wopr: Machine, command: str, user: str = "owner") -> None:
+    prompt = "#" if user == "root" else "$"
+    say(f"\n{prompt} {command}")
+    say(wopr.guest.run(command, user=user).stdout.rstrip())
+
+
+def shown_errors(wopr: Machine) -> int:
+    return sum(product.ends(product.status(wopr))[SLOT, SIDE].values())
+
+
 def demo(args: argparse.Namespace, scratch: Path) -> None:
     disk = pack_product(scratch / "product.squashfs", args.install_tree, args.deb)
     say("Powering on a virtual ROMED8-2T with a device in each of its seven slots ...")
     with Machine(Images(args.cache), Setup(product=disk)) as wopr:
         wopr.wait_services()
-        product.prepare(wopr)
         say(f"Linux {wopr.guest.run('uname -r').stdout.strip()} is up after {wopr.boot_seconds:.0f} s. "
-            "A ZeRO-3 run begins:")
+            "Installing the package, starting the service ...")
+        product.prepare(wopr)
+        service.start(wopr)
+        say("A ZeRO-3 run begins:")
         play(wopr, zero3_run(args.seed))
-        say("The run is over. As its owner, an ordinary user:\n\n$ wopr-aer status")
-        say(wopr.guest.run(["wopr-aer", "status"], user="owner").stdout)
+        if not service.within(10, lambda: shown_errors(wopr) == ERRORS):
+            raise GuestError(f"the service shows {shown_errors(wopr)} errors at the {SIDE} end of {SLOT}, not {ERRORS}")
+        say("The run is over. What the journal says of that slot, and, to an ordinary user, the status:")
+        shell(wopr, f"journalctl --output=cat WOPR_SLOT={SLOT}", user="root")
+        shell(wopr, "wopr-aer status")
         wopr.power_off()
 
 
