@@ -19,6 +19,8 @@ UNCOR_BITS = {"DLP": 1 << 4, "SDES": 1 << 5, "TLP": 1 << 12, "FCP": 1 << 13, "Cm
               "UnxCmplt": 1 << 16, "RxOF": 1 << 17, "MalfTLP": 1 << 18, "ECRC": 1 << 19, "UnsupReq": 1 << 20}
 SIDES = ("port", "device")
 INJECT = "/opt/wopr-vm/inject"
+ASK = "/opt/wopr-vm/ask"
+PREAD_LOOP = "/opt/wopr-vm/pread_loop"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from typing import Callable, Iterator
 import pytest
 
 import firmware
+import service
 from images import DEFAULT_CACHE, HERE, Images
 from machine import Machine, MachineError, Setup, pack_product
 from product import prepare
@@ -31,6 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--install-tree", type=Path, help="tree made by DESTDIR=DIR cmake --install")
     group.addoption("--deb", type=Path, help="package to install in the guest instead")
     group.addoption("--vm-cache", type=Path, default=DEFAULT_CACHE, help="where images are kept")
+    group.addoption("--hour", action="store_true", help="as many samples as an hour of watching takes: 6 minutes")
     group.addoption("--vm-failures", type=Path, default=REPOSITORY / "build/vm/failures",
                     help="where logs of failed tests go")
 
@@ -139,6 +141,26 @@ def installed(boot: Callable[..., Machine], product: Path | None) -> Callable[..
             ready.add(machine)
         return machine
     return get
+
+
+@pytest.fixture
+def served(installed: Callable[..., Machine]) -> Iterator[Callable[..., Machine]]:
+    """installed(...) with the service started; stopped again, so that the other tests see the embedded monitor.
+
+    Whatever a test has made it do, its system call filter has refused nothing.
+    """
+    started = []
+
+    def get(**wishes) -> Machine:
+        machine = installed(**wishes)
+        service.start(machine)
+        started.append(machine)
+        return machine
+
+    yield get
+    for machine in started:
+        service.stop(machine)
+        assert service.refused_calls(machine) == []
 
 
 @pytest.fixture(scope="session")

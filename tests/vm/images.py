@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Kernels and root file system of the virtual WOPR, built from this machine's own distribution.
+"""Kernels, root file system and tools of the virtual WOPR, built from this machine's own distribution.
 
 Nothing here names a package host: packages come from whatever apt sources this machine has. Each image
 lies in the cache under a name that carries a hash of everything it was made from, so a second call finds it
@@ -46,6 +46,9 @@ KERNEL_PACKAGES = {
     "ubuntu": {"stable": ["linux-image-generic"], "newer": ["linux-image-generic-hwe-24.04"]},
 }
 KERNEL_ROLES = ("stable", "newer")
+
+# Programs of the tests' own, NAME.c, and what each is linked with: the guest is of the release of who builds it.
+TOOLS = {"inject": ("-static",), "pread_loop": ("-static",), "ask": ("-lsystemd",)}
 
 # Services that only cost time in a machine that lives for a minute. serial-getty would take the console.
 MASKED_UNITS = ["serial-getty@ttyS0.service", "getty@tty1.service", "apt-daily.timer",
@@ -100,13 +103,14 @@ class Images:
                   "hooks": CUSTOMIZE_HOOKS}
         return self._artefact("rootfs", recipe, lambda out: build_rootfs(self.apt(), out, suite)) / "root.squashfs"
 
-    def inject(self) -> Path:
-        source = HERE / "inject.c"
-        recipe = {"format": 1, "source": source.read_text()}
-        return self._artefact("inject", recipe, lambda out: build_inject(out, source)) / "inject"
+    def tool(self, name: str) -> Path:
+        source = HERE / f"{name}.c"
+        recipe = {"format": 2, "source": source.read_text(), "link": TOOLS[name]}
+        return self._artefact(name, recipe, lambda out: build_tool(out / name, source, TOOLS[name])) / name
 
     def all(self) -> None:
-        self.inject()
+        for name in TOOLS:
+            self.tool(name)
         self.rootfs()
         for role in KERNEL_ROLES:
             self.kernel(role)
@@ -324,8 +328,8 @@ def runtime_libraries(apt: Apt, dev_packages: list[str]) -> list[str]:
     return found
 
 
-def build_inject(out: Path, source: Path) -> None:
-    command(["cc", "-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o", str(out / "inject"), str(source)])
+def build_tool(out: Path, source: Path, link: tuple[str, ...]) -> None:
+    command(["cc", "-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-o", str(out), str(source), *link])
 
 
 def main() -> int:

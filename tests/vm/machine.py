@@ -24,15 +24,16 @@ from pathlib import Path
 
 import board
 from channel import Channel, GuestError
-from images import HERE, BuildError, CpioEntry, Images, command, cpio
+from images import HERE, TOOLS, BuildError, CpioEntry, Images, command, cpio
 from qmp import Qmp, QmpError
 
 BUSYBOX = Path("/bin/busybox")  # busybox-static
 APPLETS = ("sh", "cat", "cp", "echo", "insmod", "mkdir", "mount", "switch_root", "umount")
 BOOT_DEADLINE = 400.0  # seconds; about 16 on two idle cores, minutes when others want them too
+# SYSTEMD_LOG_SECCOMP, which the kernel hands to systemd: system calls a unit's filter refuses are logged by the kernel.
 # no_timer_check: on a busy host the emulated timer comes too late for the kernel's self-test, which then panics.
 KERNEL_ARGUMENTS = ("console=ttyS0", "no_timer_check", "nowatchdog", "quiet", "loglevel=3", "panic=-1",
-                    "mitigations=off", "printk.devkmsg=on", "systemd.show_status=no")
+                    "mitigations=off", "printk.devkmsg=on", "systemd.show_status=no", "SYSTEMD_LOG_SECCOMP=1")
 
 
 @dataclass(frozen=True)
@@ -264,7 +265,7 @@ def guest_archive(images: Images) -> bytes:
                  file("init", HERE / "guest/init", 0o755), file("bin/busybox", BUSYBOX, 0o755),
                  *(link(f"bin/{name}", "busybox") for name in APPLETS),
                  file("guest/opt/wopr-vm/agent.py", HERE / "guest/agent.py", 0o755),
-                 file("guest/opt/wopr-vm/inject", images.inject(), 0o755),
+                 *(file(f"guest/opt/wopr-vm/{name}", images.tool(name), 0o755) for name in TOOLS),
                  file(f"{units}/wopr-vm-agent.service", HERE / "guest/agent.service", 0o644),
                  link(f"{units}/multi-user.target.wants/wopr-vm-agent.service", "../wopr-vm-agent.service")])
 

@@ -2,85 +2,19 @@
 """The service under real systemd: what it says in status, on D-Bus and in the journal, beside the kernel's counters."""
 from __future__ import annotations
 
-import json
-import time
 from collections import Counter
-from typing import Callable
 
 import pytest
 
 import aer
 import board
 import product
+import service
 from aer import Error
+from service import UNIT, bus_counts, invocation, records, shown, told, within
 
-UNIT = "wopr-aerd.service"
 KERNELS = ["stable", "newer"]
 NOT_YET_TOLD = 2.0  # seconds from an injection to all three places
-
-
-@pytest.fixture
-def served(installed, request) -> Callable:
-    """installed(...) with the service started; stopped again, so that the other tests see the embedded monitor."""
-    started = []
-
-    def get(**wishes):
-        machine = installed(**wishes)
-        machine.guest.run("systemd-sysusers && systemctl daemon-reload && systemctl reload dbus && "
-                          f"systemctl reset-failed {UNIT}; systemctl start {UNIT}", timeout=120)
-        started.append(machine)
-        return machine
-
-    yield get
-    for machine in started:
-        machine.guest.run(["systemctl", "stop", UNIT], timeout=60)
-
-
-def shown(machine, name: str) -> str:
-    return machine.guest.run(["systemctl", "show", "--value", f"--property={name}", UNIT]).stdout.strip()
-
-
-def records(machine, invocation: str, *matches: str) -> list[dict]:
-    """What one invocation of the service has written to the journal, once the journal has taken it all in."""
-    text = machine.guest.run("journalctl --sync && journalctl --output=json --no-pager "
-                             f"_SYSTEMD_INVOCATION_ID={invocation} " + " ".join(matches), check=False, timeout=120).stdout
-    return [json.loads(line) for line in text.splitlines()]
-
-
-def invocation(machine) -> str:
-    return shown(machine, "InvocationID")
-
-
-def told(found: list[dict]) -> dict[tuple[str, str], Counter]:
-    """What the records say in sum, by slot and side. Errors of before the service's time are not among them."""
-    sums: dict[tuple[str, str], Counter] = {}
-    for record in found:
-        if "WOPR_ERRORS" not in record or "before the service started" in record["MESSAGE"]:
-            continue
-        sums.setdefault((record["WOPR_SLOT"], record["WOPR_SIDE"]), Counter()).update(
-            {token: int(value) for token, value in
-             (pair.rsplit("=", 1) for pair in record["WOPR_ERRORS"].split() if "=" in pair)})
-    return sums
-
-
-def bus_counts(machine, slot: str, side: str) -> Counter:
-    path = machine.guest.run(["busctl", "--json=short", "call", "org.wopr.Aer1", "/org/wopr/Aer1",
-                              "org.wopr.Aer1.Manager", "ListLinks", "uu", "0", "128"], user="owner").stdout
-    total = Counter()
-    for _, properties in json.loads(path)["data"][1]:
-        if properties["Port"]["data"] != board.SLOTS[slot].port:
-            continue
-        for severity in ("Correctable", "Nonfatal", "Fatal"):
-            total.update(properties.get(severity, {"data": {}})["data"].get(side, {}))
-    return +total
-
-
-def within(seconds: float, wanted: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + seconds
-    while not wanted():
-        if time.monotonic() > deadline:
-            return False
-    return True
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
