@@ -17,7 +17,7 @@ constexpr std::size_t widest_slot = 20;
 constexpr std::size_t narrowest_text = 24;
 
 std::string date_and_time(WallTime wall) {
-  const auto time = std::chrono::system_clock::to_time_t(std::chrono::time_point_cast<std::chrono::seconds>(wall));
+  const std::time_t time = std::chrono::floor<std::chrono::seconds>(wall.time_since_epoch()).count();
   std::tm local{};
   localtime_r(&time, &local);
   std::array<char, 32> text{};

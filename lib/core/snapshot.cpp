@@ -46,7 +46,7 @@ bool take_row(std::string_view row, Snapshot& snapshot) {
     const auto usage = number((*parts)[2], 255);
     const auto address = parse_bdf((*parts)[3]);
     if (!id || !usage || (!address && (*parts)[3] != "-")) return false;
-    snapshot.smbios.push_back({std::string((*parts)[4]), static_cast<std::uint16_t>(*id),
+    snapshot.smbios.push_back({one_line(std::string((*parts)[4])), static_cast<std::uint16_t>(*id),
                                static_cast<SmbiosSlot::Usage>(*usage),
                                address ? std::optional(*address) : std::nullopt});
     return true;

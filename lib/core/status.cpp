@@ -46,6 +46,8 @@ Result<WallTime> parse_rfc3339(std::string_view text) {
   if (!y || !mo || !d || !h || !mi || !s) return reject();
   const bool shaped = text[4] == '-' && text[7] == '-' && (text[10] == 'T' || text[10] == 't' || text[10] == ' ') &&
                       text[13] == ':' && text[16] == ':';
+  // What 64 bits of nanoseconds can hold: much of the C++ library converts to them.
+  if (*y < 1970 || *y > 2261) return reject();
   const year_month_day date{year{*y}, month{static_cast<unsigned>(*mo)}, day{static_cast<unsigned>(*d)}};
   if (!shaped || !date.ok() || *h > 23 || *mi > 59 || *s > 60) return reject();
   std::size_t offset = 19;

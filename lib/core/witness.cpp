@@ -23,13 +23,24 @@ std::vector<std::string> decode(std::uint32_t word, Severity severity) {
 }
 
 // Without a head line nothing but the names of the bits tells whether the word is the correctable one.
-void decode_by_names(WitnessEvent& event, const std::vector<line::Bit>& bits) {
+void take_severity(WitnessEvent& event, const std::vector<line::Bit>& bits) {
   for (const auto& bit : bits) {
     const auto meaning = meaning_of_bit(bit.number, bit.name);
-    event.types.push_back(meaning ? std::string(meaning->token) : fmt::format("bit {}", bit.number));
-    if (!meaning || event.severity) continue;
+    if (!meaning || event.severity || event.uncorrectable) continue;
     if (meaning->severity == Severity::correctable) event.severity = Severity::correctable;
     else event.uncorrectable = true;
+  }
+}
+
+void take_types(WitnessEvent& event, const std::vector<line::Bit>& bits) {
+  if (event.status && (event.severity || event.uncorrectable)) {
+    event.types = decode(*event.status & ~event.mask.value_or(0), event.severity.value_or(Severity::nonfatal));
+    return;
+  }
+  for (const auto& bit : bits) {
+    const auto meaning = meaning_of_bit(bit.number, bit.name);
+    auto type = meaning ? std::string(meaning->token) : fmt::format("bit {}", bit.number);
+    if (std::ranges::find(event.types, type) == event.types.end()) event.types.push_back(std::move(type));
   }
 }
 
@@ -130,8 +141,8 @@ void WitnessAssembler::close(Record record) {
     }
     count_firmware_record(event);
   }
-  if (event.status && event.severity) event.types = decode(*event.status & ~event.mask.value_or(0), *event.severity);
-  else decode_by_names(event, record.bits);
+  take_severity(event, record.bits);
+  take_types(event, record.bits);
   events_.push_back(std::move(event));
 }
 
@@ -318,7 +329,8 @@ struct WitnessAssembler::Dispatch {
   }
   void operator()(const line::StatusWord& word) const {
     auto* record = self.find(word.function, WitnessKind::aer);
-    if (record != nullptr && record->event.status) {
+    // Bits come after their word: those of before belong to another one.
+    if (record != nullptr && (record->event.status || !record->bits.empty())) {
       close_record(word.function, WitnessKind::aer);
       record = nullptr;
     }

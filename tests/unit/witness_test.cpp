@@ -195,6 +195,17 @@ TEST_F(Witness, ARecordWithoutItsHeadIsToldByTheNamesOfItsBits) {
   EXPECT_EQ(report.types, (Types{"CmpltTO"}));
 }
 
+TEST_F(Witness, BitsWithoutTheirWordAreARecordOfTheirOwn) {
+  say({"nvidia 0000:c1:00.0: AER:    [ 6] BadTLP", "nvidia 0000:c1:00.0: AER:    [ 6] BadTLP",
+       "nvidia 0000:c1:00.0: AER:   device [10de:2684] error status/mask=000000c0/00002000",
+       "nvidia 0000:c1:00.0: AER:    [ 6] BadTLP", "nvidia 0000:c1:00.0: AER:    [ 7] BadDLLP"});
+  const auto events = all();
+  ASSERT_EQ(events.size(), 2U);
+  EXPECT_EQ(events[0].types, (Types{"BadTLP"}));
+  EXPECT_EQ(events[1].types, (Types{"BadTLP", "BadDLLP"}));
+  EXPECT_EQ(events[1].status, 0xc0U);
+}
+
 TEST_F(Witness, FirmwareRecordsOfSeveralSections) {
   say({"{359}[Hardware Error]: Hardware error from APEI Generic Hardware Error Source: 512",
        "{359}[Hardware Error]: It has been corrected by h/w and requires no further action",
