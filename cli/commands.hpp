@@ -33,6 +33,8 @@ void add_status(CLI::App& app, Command& chosen);
 void add_topology(CLI::App& app, Command& chosen);
 void add_doctor(CLI::App& app, Command& chosen);
 void add_events(CLI::App& app, Command& chosen);
+void add_history(CLI::App& app, Command& chosen);
+void add_mark(CLI::App& app, Command& chosen);
 void add_name(CLI::App& app, Command& chosen);
 void add_version(CLI::App& app, Command& chosen);
 

@@ -197,6 +197,11 @@ std::vector<Cell> headline(const Status& status, const Slots& slots) {
   say_lost(lines, status, slots);
   if (lines.empty()) lines.push_back({"No errors since boot.", Ink::good});
   say_links(lines, status, slots);
+  if (!status.degraded.empty()) {
+    lines.push_back({fmt::format("Degraded: the history cannot be written, what is counted waits in memory ({}).",
+                                 status.degraded),
+                     Ink::warn});
+  }
   lines.front().text = fmt::format("{}. {}", population(status, gpus), lines.front().text);
   return lines;
 }

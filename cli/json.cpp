@@ -157,6 +157,21 @@ Json to_json(const Counts& counts) {
   return json;
 }
 
+static Json lifetime_json(const std::optional<Lifetime>& lifetime) {
+  if (!lifetime) return nullptr;
+  Json json{{"since", to_rfc3339(lifetime->since)}};
+  for (const auto side : {Side::port, Side::device}) {
+    const auto& end = lifetime->counts[static_cast<std::size_t>(side)];
+    Counts flat;
+    for (const auto severity : severities) add(flat, end[index_of(severity)]);
+    const std::string name{to_string(side)};
+    json[name] = to_json(flat);
+    json["uncorrectable"][name] = {{"nonfatal", to_json(end[index_of(Severity::nonfatal)])},
+                                   {"fatal", to_json(end[index_of(Severity::fatal)])}};
+  }
+  return json;
+}
+
 Json to_json(const SlotStatus& slot) {
   Json json;
   json["slot"] = slot.slot.label;
@@ -179,6 +194,7 @@ Json to_json(const SlotStatus& slot) {
   json["before_monitoring"] = both_ends(before_json(slot.port_end), before_json(slot.device_end));
   json["before_monitoring_uncorrectable"] =
       both_ends(before_uncorrectable_json(slot.port_end), before_uncorrectable_json(slot.device_end));
+  json["lifetime"] = lifetime_json(slot.lifetime);
   json["latched"] = both_ends(latched_json(slot.port_end), latched_json(slot.device_end));
   json["latched_since"] = both_ends(latched_since_json(slot.port_end), latched_since_json(slot.device_end));
   json["root_port_messages"] = messages_json(slot.root_port_messages);
@@ -205,6 +221,7 @@ Json to_json(const Status& status) {
   json["slots"] = Json::array();
   for (const auto& slot : status.slots) json["slots"].push_back(to_json(slot));
   json["problems"] = problems_json(status.problems);
+  json["degraded"] = text_or_null(status.degraded);
   json["notes"] = status.notes;
   return json;
 }

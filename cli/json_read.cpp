@@ -138,6 +138,18 @@ EndStatus end_of(const Json& slot, const char* side) {
   return end;
 }
 
+std::optional<Lifetime> lifetime_of(const Json& slot) {
+  const auto found = slot.find("lifetime");
+  if (found == slot.end() || found->is_null()) return std::nullopt;
+  Lifetime lifetime;
+  lifetime.since = time_of(found->at("since"));
+  for (const auto* side : {"port", "device"}) {
+    auto& end = lifetime.counts[side == std::string_view{"port"} ? 0 : 1];
+    end = before_of(found->at(side), found->at("uncorrectable").at(side));
+  }
+  return lifetime;
+}
+
 std::optional<GpuIdentity> gpu_of(const Json& json) {
   if (json.is_null()) return std::nullopt;
   return GpuIdentity{optional_member<unsigned>(json, "index"), text_member(json, "uuid"),
@@ -198,6 +210,7 @@ SlotStatus slot_of(const Json& json) {
   slot.port_end = end_of(json, "port");
   slot.device_end = end_of(json, "device");
   slot.root_port_messages = messages_of(json.at("root_port_messages"));
+  slot.lifetime = lifetime_of(json);
   slot.unattributed = optional_member<std::uint64_t>(json, "unattributed").value_or(0);
   slot.lower_bound = json.at("correctable").at("lower_bound").get<bool>();
   slot.grade = parse_word(json.at("grade"), grades);
@@ -229,6 +242,7 @@ Status status_of(const Json& json) {
     status.problems.push_back(
         {problem.at("what").get<std::string>(), text_member(problem, "where"), text_member(problem, "advice")});
   }
+  status.degraded = text_member(json, "degraded");
   status.notes = json.value("notes", std::vector<std::string>{});
   return status;
 }

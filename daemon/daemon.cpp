@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -21,6 +22,7 @@
 #include "source/clock.hpp"
 #include "source/hotplug.hpp"
 #include "live/live_monitor.hpp"
+#include "sink/store_thread.hpp"
 
 namespace wopr {
 namespace {
@@ -60,25 +62,36 @@ struct Daemon::State {
   Announcer announcer;
   FirmwareTally firmware;
   JournalSink journal{"wopr-aerd", log_record};
+  std::unique_ptr<StoreThread> store;  // null when no history is kept
+  std::string degraded;
   std::optional<Hotplug> hotplug;
   std::unique_ptr<sd_event, EventDeleter> event;
   std::optional<BusService> bus;  // after the loop: it must go first
   std::optional<KernelWatch> kernel;
+  EventSource store_io;
   EventSource sample_timer, rescan_timer, announce_timer, hotplug_io, sigterm, sigint, sighup;
   std::optional<std::uint64_t> rescan_latest;  // monotonic us: scan then at the latest
   std::uint64_t next_sample = 0;
   std::string status_line;
 
-  State(DaemonOptions o, LiveMonitor w) : options(std::move(o)), monitor(std::move(w)) {}
+  State(DaemonOptions o, LiveMonitor w, std::unique_ptr<StoreThread> s)
+      : options(std::move(o)), monitor(std::move(w)), store(std::move(s)) {}
 
   Result<void> set_up();
   Result<void> add_timer(EventSource& source, sd_event_time_handler_t handler, std::string_view what);
   Result<void> add_signals();
   Result<void> add_hotplug();
+  Result<void> add_store();
   [[nodiscard]] std::uint64_t now() const;
   [[nodiscard]] std::uint64_t interval() const;
 
+  [[nodiscard]] Status status() const;
+  [[nodiscard]] BusRequests requests();
   void take(const Observation& observation);
+  void show(const std::vector<Effect>& effects);
+  void remember(bool all = false);
+  void hear_store();
+  void begin_from(HistorySummary known);
   void announce(std::vector<JournalRecord> records);
   void arm_announcer();
   void watch_kernel();
@@ -166,24 +179,99 @@ Result<void> Daemon::State::set_up() {
   if (const int code = sd_event_new(&raw); code < 0) return std::unexpected(event_error(code, "make an event loop"));
   event.reset(raw);
   (void)sd_event_set_watchdog(event.get(), 1);
-  bus.emplace(event.get(), BusOptions{options.bus, WOPR_VERSION}, log_bus);
+  bus.emplace(event.get(), BusOptions{options.bus, WOPR_VERSION}, log_bus, requests());
   if (auto r = add_timer(sample_timer, on_timer<&State::sample>, "set the sampling timer"); !r) return r;
   if (auto r = add_timer(rescan_timer, on_timer<&State::rescan>, "set the scan timer"); !r) return r;
   if (auto r = add_timer(announce_timer, on_timer<&State::arm_announcer>, "set the record timer"); !r) return r;
   if (auto r = add_signals(); !r) return r;
+  if (auto r = add_store(); !r) return r;
   return add_hotplug();
 }
 
-void Daemon::State::take(const Observation& observation) {
-  if (!observation.changed && observation.effects.empty()) return;
-  const auto status = monitor.status();
-  announce(announcer.take(observation.effects, status, read_clocks()));
-  arm_announcer();
-  bus->publish(status, observation.effects);
+Result<void> Daemon::State::add_store() {
+  if (!store) return {};
+  const auto handler = [](sd_event_source*, int, std::uint32_t, void* state) {
+    static_cast<State*>(state)->hear_store();
+    return 0;
+  };
+  sd_event_source* raw = nullptr;
+  const int code = sd_event_add_io(event.get(), &raw, store->report_fd(), EPOLLIN, handler, this);
+  if (code < 0) return std::unexpected(event_error(code, "listen to the store"));
+  store_io.reset(raw);
+  return {};
+}
+
+Status Daemon::State::status() const {
+  auto status = monitor.status();
+  status.degraded = degraded;
+  return status;
+}
+
+BusRequests Daemon::State::requests() {
+  BusRequests requests;
+  if (!store) return requests;
+  requests.history = [this](HistoryQuery query, int pipe) -> Result<void> {
+    remember(true);
+    if (store->answer(std::move(query), pipe)) return {};
+    return fail("too many readers of the history at once", {}, "try again when one of them has ended");
+  };
+  requests.mark = [this](const Bdf& port, std::string text, std::string by) -> Result<void> {
+    const auto marked = monitor.mark(port, std::move(text), std::move(by));
+    if (!marked) return std::unexpected(marked.error());
+    take(*marked);
+    remember(true);
+    return {};
+  };
+  return requests;
+}
+
+// Everything the store is due; it takes it from here without anybody waiting.
+void Daemon::State::remember(bool all) {
+  if (!store) return;
+  if (auto batch = monitor.take_history(all)) store->write(std::move(*batch));
+}
+
+void Daemon::State::hear_store() {
+  const auto report = store->report();
+  if (report.readable_now) {
+    if (auto known = store->take_known()) begin_from(std::move(*known));
+  }
+  if (report.degraded == degraded) return;
+  const bool before = !std::exchange(degraded, report.degraded).empty();
+  if (!degraded.empty()) {
+    announce({JournalRecord{RecordKind::history_fails, 4,
+                            fmt::format("the history cannot be written, what is counted waits in memory: {}", degraded),
+                            {{"WOPR_REASON", degraded}}}});
+  } else if (before) {
+    announce({JournalRecord{RecordKind::history_works, 5, "the history is written again; nothing was lost", {}}});
+  }
+  show({});
+}
+
+// The history could not be read at the start and can be now: what the kernel counted is counted again from it.
+void Daemon::State::begin_from(HistorySummary known) {
+  Places places{Root(options.sysroot), options.config, options.data, options.snapshot};
+  auto anew = LiveMonitor::start(std::move(places), "service", std::move(known));
+  if (!anew) return;  // the configuration was broken meanwhile; the present monitor goes on, and so does its history
+  monitor = std::move(*anew);
+  take(monitor.take_first());
+  remember(true);
+}
+
+void Daemon::State::show(const std::vector<Effect>& effects) {
+  const auto status = this->status();
+  bus->publish(status, effects);
   if (auto line = summary_line(status); line != status_line) {
     status_line = std::move(line);
     sd_notifyf(0, "STATUS=%s", status_line.c_str());
   }
+}
+
+void Daemon::State::take(const Observation& observation) {
+  if (!observation.changed && observation.effects.empty()) return;
+  announce(announcer.take(observation.effects, status(), read_clocks()));
+  arm_announcer();
+  show(observation.effects);
 }
 
 void Daemon::State::announce(std::vector<JournalRecord> records) { journal.write(std::move(records)); }
@@ -227,6 +315,7 @@ void Daemon::State::take_kernel_events(const std::vector<WitnessEvent>& events) 
 
 void Daemon::State::sample() {
   take(hotplug ? monitor.sample() : monitor.refresh());
+  remember();
   // Evenly spaced; rounds that were missed (a suspended machine, a stopped process) are not made up for.
   next_sample = std::max(next_sample + interval(), now());
   sd_event_source_set_time(sample_timer.get(), next_sample);
@@ -269,6 +358,35 @@ void Daemon::State::stop() {
   sd_event_exit(event.get(), 0);
 }
 
+namespace {
+
+struct OpenedStore {
+  std::unique_ptr<StoreThread> thread;
+  std::optional<HistorySummary> known;
+};
+
+// Reads what is known, which is little, before the first look at the counters. The only wait for a disk there is: it
+// ends after some seconds, when another program has the file locked.
+OpenedStore open_store(const std::filesystem::path& directory) {
+  if (directory.empty()) return {};
+  StoreOptions options;
+  options.file = directory / "history.db";
+  const auto now = read_clocks();
+  options.writer = fmt::format("{}-{}", getpid(), now.wall.time_since_epoch().count());
+  auto store = std::make_unique<Store>(options.file);
+  auto known = store->load();
+  if (known) {
+    auto summary = *known;
+    return {std::make_unique<StoreThread>(std::move(options), std::move(store), std::move(summary)), std::move(*known)};
+  }
+  // Damaged: the thread sets it aside and begins anew. Unreadable: it goes on trying.
+  const auto trouble = to_string(known.error().error);
+  spdlog::warn("<4>{}; monitoring goes on", trouble);
+  return {std::make_unique<StoreThread>(std::move(options), std::move(store), std::nullopt), std::nullopt};
+}
+
+}  // namespace
+
 Daemon::Daemon(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Daemon::~Daemon() = default;
 Daemon::Daemon(Daemon&&) noexcept = default;
@@ -276,9 +394,10 @@ Daemon& Daemon::operator=(Daemon&&) noexcept = default;
 
 Result<Daemon> Daemon::create(DaemonOptions options) {
   Places places{Root(options.sysroot), options.config, options.data, options.snapshot};
-  auto monitor = LiveMonitor::start(std::move(places), "service");
+  auto opened = open_store(options.state);
+  auto monitor = LiveMonitor::start(std::move(places), "service", std::move(opened.known));
   if (!monitor) return std::unexpected(monitor.error());
-  auto state = std::make_unique<State>(std::move(options), std::move(*monitor));
+  auto state = std::make_unique<State>(std::move(options), std::move(*monitor), std::move(opened.thread));
   if (auto ready = state->set_up(); !ready) return std::unexpected(ready.error());
   return Daemon(std::move(state));
 }
@@ -286,6 +405,7 @@ Result<Daemon> Daemon::create(DaemonOptions options) {
 int Daemon::run() {
   auto& s = *state_;
   malloc_trim(0);
+  s.monitor.note_event(HistoryEventKind::watch_begins, WOPR_VERSION);
   s.take(s.monitor.take_first());
   s.bus->start();
   s.next_sample = s.now();
@@ -295,6 +415,9 @@ int Daemon::run() {
   spdlog::info("<6>watching {}", s.status_line);
   const int status = sd_event_loop(s.event.get());
   s.journal.write(s.announcer.finish(read_clocks()));
+  s.monitor.note_event(HistoryEventKind::watch_ends, {});
+  s.remember(true);
+  s.store.reset();
   if (status < 0) spdlog::error("<3>the event loop failed: {}", std::strerror(-status));
   return status < 0 ? 1 : status;
 }

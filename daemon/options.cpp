@@ -19,6 +19,9 @@ ParsedOptions parse_options(int argc, char** argv) {
   app.add_option("--snapshot", options.snapshot, "What root wrote down before the start")
       ->option_text("FILE")
       ->capture_default_str();
+  app.add_option("--state", options.state, "Directory of the history (default: none is kept)")
+      ->envname("STATE_DIRECTORY")
+      ->option_text("DIR");
   app.add_option("--bus", options.bus, "D-Bus address to serve on (default: the system bus)")->option_text("ADDRESS");
   try {
     app.parse(argc, argv);

@@ -14,6 +14,7 @@ struct DaemonOptions {
   std::filesystem::path config;    // default: SYSROOT/etc/wopr-aer
   std::filesystem::path data;      // default: where the boards were installed
   std::filesystem::path snapshot = "/run/wopr-aer/snapshot";
+  std::filesystem::path state;     // directory of the history; empty: none is kept
   std::string bus;                 // a D-Bus address; empty: the system bus
 };
 

@@ -14,6 +14,7 @@ namespace wopr::bus {
 struct Release {
   void operator()(sd_bus* bus) const { sd_bus_close_unref(bus); }
   void operator()(sd_bus_message* message) const { sd_bus_message_unref(message); }
+  void operator()(sd_bus_creds* creds) const { sd_bus_creds_unref(creds); }
   void operator()(sd_bus_slot* slot) const { sd_bus_slot_unref(slot); }
   void operator()(sd_event* event) const { sd_event_unref(event); }
   void operator()(sd_event_source* source) const { sd_event_source_disable_unref(source); }

@@ -12,7 +12,7 @@ inline constexpr const char* link_prefix = "/org/wopr/Aer1/link";
 
 inline constexpr const char* manager_interface = "org.wopr.Aer1.Manager";
 inline constexpr const char* link_interface = "org.wopr.Aer1.Link";
-// Reserved for methods that change something. There are none yet, and so no object has it.
+// Methods that change something, on the root object: for root and the group wopr-aer.
 inline constexpr const char* control_interface = "org.wopr.Aer1.Control";
 
 // The most links one ListLinks reply holds.

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "bus/objects.hpp"
 
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
 
+#include "bus/codec.hpp"
 #include "bus/names.hpp"
 #include "bus/wire.hpp"
 
@@ -59,10 +65,56 @@ std::vector<sd_bus_vtable> link_vtable() {
   return table;
 }
 
+constexpr const char* control_group = "wopr-aer";
+constexpr std::size_t max_mark_text = 500;
+
+struct Sender {
+  bool refused = true;
+  std::string text;  // who it is, or why not
+};
+
+// Root and the members of the group, as the bus vouches for them; sd-bus asks the bus for what the message lacks.
+Sender permitted_sender(sd_bus_message* call) {
+  Handle<sd_bus_creds> creds;
+  uid_t uid = 0;
+  if (sd_bus_query_sender_creds(call, SD_BUS_CREDS_EUID | SD_BUS_CREDS_SUPPLEMENTARY_GIDS, into(creds)) < 0 ||
+      sd_bus_creds_get_euid(creds.get(), &uid) < 0) {
+    return {true, "the message bus does not say who asks"};
+  }
+  const auto who = fmt::format("uid {}", uid);
+  if (uid == 0 || uid == geteuid()) return {false, who};
+  const gid_t* groups = nullptr;
+  const int number = sd_bus_creds_get_supplementary_gids(creds.get(), &groups);
+  // The service's own group is the group of that name (sysusers.d).
+  const auto own = getegid();
+  for (int i = 0; i < number; ++i) {
+    if (groups[i] == own) return {false, who};
+  }
+  return {true, fmt::format("only root and members of the group {} may do that (adduser USER {}); you are {}",
+                            control_group, control_group, who)};
+}
+
 }  // namespace
 
-Objects::Objects(sd_event* event, std::string version)
-    : event_(event), version_(std::move(version)), manager_vtable_(manager_vtable()), link_vtable_(link_vtable()) {}
+Objects::Objects(sd_event* event, std::string version, BusRequests requests)
+    : event_(event),
+      version_(std::move(version)),
+      requests_(std::move(requests)),
+      manager_vtable_(manager_vtable()),
+      link_vtable_(link_vtable()),
+      control_vtable_(control_vtable()) {}
+
+// Who may call is said by the bus's policy as well; this is what holds on a bus that has none. The service's own check
+// is by the credentials the bus vouches for (UnixUserID and UnixGroupIDs of the sender).
+std::vector<sd_bus_vtable> Objects::control_vtable() {
+  std::vector<sd_bus_vtable> table;
+  push_start(table);
+  const sd_bus_vtable mark_entry = SD_BUS_METHOD_WITH_NAMES("Mark", "os", SD_BUS_PARAM(link) SD_BUS_PARAM(text), "", ,
+                                                            mark, SD_BUS_VTABLE_UNPRIVILEGED);
+  push(table, mark_entry);
+  push_end(table);
+  return table;
+}
 
 std::vector<sd_bus_vtable> Objects::manager_vtable() {
   std::vector<sd_bus_vtable> table;
@@ -77,6 +129,10 @@ std::vector<sd_bus_vtable> Objects::manager_vtable() {
       SD_BUS_METHOD_WITH_NAMES("ListLinks", "uu", SD_BUS_PARAM(offset) SD_BUS_PARAM(count), "ua(oa{sv})",
                                SD_BUS_PARAM(total) SD_BUS_PARAM(links), list_links, SD_BUS_VTABLE_UNPRIVILEGED);
   push(table, list);
+  const sd_bus_vtable history_entry = SD_BUS_METHOD_WITH_NAMES(
+      "History", "sastth", SD_BUS_PARAM(by) SD_BUS_PARAM(ports) SD_BUS_PARAM(since) SD_BUS_PARAM(until) SD_BUS_PARAM(pipe),
+      "", , history, SD_BUS_VTABLE_UNPRIVILEGED);
+  push(table, history_entry);
   const sd_bus_vtable counted =
       SD_BUS_SIGNAL_WITH_NAMES("ErrorsCounted", "osssa{st}t",
                                SD_BUS_PARAM(link) SD_BUS_PARAM(slot) SD_BUS_PARAM(side) SD_BUS_PARAM(severity)
@@ -107,6 +163,7 @@ int Objects::attach(sd_bus* bus, std::vector<Handle<sd_bus_slot>>& slots) {
   if (r >= 0) {
     r = sd_bus_add_fallback_vtable(bus, next(), link_prefix, link_interface, link_vtable_.data(), find_link, this);
   }
+  if (r >= 0) r = sd_bus_add_object_vtable(bus, next(), root_path, control_interface, control_vtable_.data(), this);
   if (r >= 0) r = sd_bus_add_node_enumerator(bus, next(), link_prefix, enumerate_links, this);
   return r;
 }
@@ -162,6 +219,60 @@ int Objects::list_links(sd_bus_message* call, void* self, sd_bus_error*) {
   const auto page = std::span{slots}.subspan(first, length);
   if (const int r = append_page(reply.get(), static_cast<std::uint32_t>(slots.size()), page); r < 0) return r;
   return sd_bus_send(nullptr, reply.get(), nullptr);
+}
+
+int Objects::history(sd_bus_message* call, void* self, sd_bus_error* error) {
+  auto& objects = *static_cast<Objects*>(self);
+  if (!objects.requests_.history) {
+    return sd_bus_error_set(error, SD_BUS_ERROR_NOT_SUPPORTED, "this service keeps no history");
+  }
+  const char* by = nullptr;
+  if (const int r = sd_bus_message_read(call, "s", &by); r < 0) return r;
+  HistoryQuery query;
+  if (const int r = Codec<Texts>::read(call, query.ports); r < 0) return r;
+  std::uint64_t since = 0;
+  std::uint64_t until = 0;
+  int pipe = -1;
+  if (const int r = sd_bus_message_read(call, "tth", &since, &until, &pipe); r < 0) return r;
+  const auto sum_by = parse_history_by(by);
+  if (!sum_by) return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS, sum_by.error().what.c_str());
+  query.by = *sum_by;
+  if (since != 0) query.since = from_usec(since);
+  if (until != 0) query.until = from_usec(until);
+  // A write to anything but a pipe may wait.
+  struct stat kind {};
+  if (fstat(pipe, &kind) != 0 || !S_ISFIFO(kind.st_mode)) {
+    return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS, "expected a pipe to write the answer to");
+  }
+  const int own = fcntl(pipe, F_DUPFD_CLOEXEC, 3);
+  if (own < 0) return -errno;
+  if (const auto taken = objects.requests_.history(std::move(query), own); !taken) {
+    return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED, to_string(taken.error()).c_str());
+  }
+  return sd_bus_reply_method_return(call, "");
+}
+
+int Objects::mark(sd_bus_message* call, void* self, sd_bus_error* error) {
+  auto& objects = *static_cast<Objects*>(self);
+  const auto sender = permitted_sender(call);
+  if (sender.refused) return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED, sender.text.c_str());
+  const char* path = nullptr;
+  const char* text = nullptr;
+  if (const int r = sd_bus_message_read(call, "os", &path, &text); r < 0) return r;
+  const auto port = port_of_path(path);
+  if (!port || objects.find(*port) == nullptr) {
+    return sd_bus_error_set(error, SD_BUS_ERROR_UNKNOWN_OBJECT, "there is no such link");
+  }
+  if (std::strlen(text) > max_mark_text) {
+    return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS, "the text is too long; at most 500 bytes");
+  }
+  if (!objects.requests_.mark) {
+    return sd_bus_error_set(error, SD_BUS_ERROR_NOT_SUPPORTED, "this service takes no marks");
+  }
+  if (const auto marked = objects.requests_.mark(*port, text, sender.text); !marked) {
+    return sd_bus_error_set(error, SD_BUS_ERROR_FAILED, to_string(marked.error()).c_str());
+  }
+  return sd_bus_reply_method_return(call, "");
 }
 
 int Objects::version_property(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply, void* self,

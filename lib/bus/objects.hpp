@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "bus/handles.hpp"
+#include "bus/service.hpp"
 #include "core/status.hpp"
 
 namespace wopr::bus {
@@ -23,7 +24,7 @@ inline constexpr std::size_t max_objects = 1024;
 class Objects {
  public:
   // `event` gives the time and must outlive this.
-  Objects(sd_event* event, std::string version);
+  Objects(sd_event* event, std::string version, BusRequests requests);
   Objects(const Objects&) = delete;
   Objects& operator=(const Objects&) = delete;
 
@@ -52,14 +53,20 @@ class Objects {
   static int manager_property(sd_bus* bus, const char* path, const char* interface, const char* property,
                               sd_bus_message* reply, void* self, sd_bus_error* error);
 
+  static int history(sd_bus_message* call, void* self, sd_bus_error* error);
+  static int mark(sd_bus_message* call, void* self, sd_bus_error* error);
+
   [[nodiscard]] static std::vector<sd_bus_vtable> manager_vtable();
+  [[nodiscard]] static std::vector<sd_bus_vtable> control_vtable();
 
   sd_event* event_;
   std::string version_;
+  BusRequests requests_;
   Status status_;
   const SlotStatus* leaving_ = nullptr;
   std::vector<sd_bus_vtable> manager_vtable_;
   std::vector<sd_bus_vtable> link_vtable_;
+  std::vector<sd_bus_vtable> control_vtable_;
 };
 
 }  // namespace wopr::bus

@@ -130,6 +130,44 @@ bool put_before(SlotStatus& slot, Dict<Dict<Counts>> by_side) {
   });
 }
 
+// Side -> severity -> token -> count, of the whole history; empty where none is kept.
+Dict<Dict<Counts>> lifetime_of(const SlotStatus& slot) {
+  Dict<Dict<Counts>> by_side;
+  if (!slot.lifetime) return by_side;
+  for (const auto side : sides) {
+    Dict<Counts> by_severity;
+    for (const auto severity : severities) {
+      const auto& counts = slot.lifetime->counts[static_cast<std::size_t>(side)][static_cast<std::size_t>(severity)];
+      if (!counts.empty()) by_severity.emplace_back(to_string(severity), counts);
+    }
+    by_side.emplace_back(to_string(side), std::move(by_severity));
+  }
+  return by_side;
+}
+
+bool put_lifetime(SlotStatus& slot, Dict<Dict<Counts>> by_side) {
+  if (by_side.empty()) return true;
+  auto& lifetime = slot.lifetime ? *slot.lifetime : slot.lifetime.emplace();
+  for (auto& [side_name, by_severity] : by_side) {
+    Side side{};
+    if (!put_word(side, side_name, sides)) return false;
+    for (auto& [name, counts] : by_severity) {
+      Severity severity{};
+      if (!put_word(severity, name, severities)) return false;
+      lifetime.counts[static_cast<std::size_t>(side)][static_cast<std::size_t>(severity)] = std::move(counts);
+    }
+  }
+  return true;
+}
+
+std::uint64_t lifetime_since_of(const SlotStatus& slot) { return slot.lifetime ? to_usec(slot.lifetime->since) : 0; }
+
+bool put_lifetime_since(SlotStatus& slot, std::uint64_t usec) {
+  if (usec == 0) return true;
+  (slot.lifetime ? *slot.lifetime : slot.lifetime.emplace()).since = from_usec(usec);
+  return true;
+}
+
 using WireEvidence = std::tuple<std::string, bool, std::string>;
 
 Dict<WireEvidence> evidence_of(const SlotStatus& slot) {
@@ -414,6 +452,8 @@ constexpr std::array link_table = {
     property<S, counts_of<1>, put_counts<1>>("Nonfatal"),
     property<S, counts_of<2>, put_counts<2>>("Fatal"),
     property<S, before_of, put_before>("BeforeMonitoring"),
+    property<S, lifetime_of, put_lifetime>("Lifetime"),
+    property<S, lifetime_since_of, put_lifetime_since>("LifetimeSince"),
     property<S, latched_of, put_latched>("Latched"),
     property<S, latched_since_of, put_latched_since>("LatchedSince"),
     property<S, messages_of, put_messages>("RootPortMessages"),
@@ -440,6 +480,7 @@ constexpr std::array manager_table = {
     plain<Status, &Status::board_name>("BoardName"),
     property<Status, problems_of, put_problems>("Problems"),
     plain<Status, &Status::notes>("Notes"),
+    plain<Status, &Status::degraded>("Degraded"),
 };
 
 }  // namespace

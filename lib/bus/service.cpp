@@ -73,10 +73,10 @@ int emit_verdict(sd_bus* bus, const VerdictChanged& change) {
 // is sent once it does, so that a client's cache is right again however much was left out between.
 class BusService::State {
  public:
-  State(sd_event* event, BusOptions options, BusReport report)
+  State(sd_event* event, BusOptions options, BusReport report, BusRequests requests)
       : event_(event),
         report_(report),
-        objects_(event, options.version),
+        objects_(event, options.version, std::move(requests)),
         connection_(event, std::move(options),
                     {[this](sd_bus* bus, auto& slots) { return objects_.attach(bus, slots); }, [this] { begin(); },
                      std::move(report)}) {}
@@ -207,8 +207,8 @@ class BusService::State {
   Connection connection_;  // last: it is the first to go
 };
 
-BusService::BusService(sd_event* event, BusOptions options, BusReport report)
-    : state_(std::make_unique<State>(event, std::move(options), std::move(report))) {}
+BusService::BusService(sd_event* event, BusOptions options, BusReport report, BusRequests requests)
+    : state_(std::make_unique<State>(event, std::move(options), std::move(report), std::move(requests))) {}
 BusService::~BusService() = default;
 
 void BusService::start() { state_->start(); }

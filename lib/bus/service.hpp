@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 
+#include "core/history_query.hpp"
 #include "core/monitor.hpp"
 #include "core/status.hpp"
 
@@ -30,9 +31,17 @@ struct BusNotice {
 };
 using BusReport = std::function<void(const BusNotice&)>;
 
+// What clients may ask the program to do. Where one is empty, the service has no such method to offer and says so.
+struct BusRequests {
+  // Answers into the pipe's end it is given, which it owns from then on, and never waits.
+  std::function<Result<void>(HistoryQuery query, int pipe)> history;
+  // A new epoch for the link at `port`; `by` is who asks.
+  std::function<Result<void>(const Bdf& port, std::string text, std::string by)> mark;
+};
+
 class BusService {
  public:
-  BusService(sd_event* event, BusOptions options, BusReport report);
+  BusService(sd_event* event, BusOptions options, BusReport report, BusRequests requests = {});
   ~BusService();
   BusService(const BusService&) = delete;
   BusService& operator=(const BusService&) = delete;

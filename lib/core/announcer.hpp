@@ -31,6 +31,8 @@ enum class RecordKind : std::uint8_t {
   errors_unattributed,
   verdict_changed,   // a link has another grade
   firmware_records,  // the firmware told of errors that moved no counter (core/firmware_tally.hpp)
+  history_fails,     // what is learned waits in memory
+  history_works,     // and has been written
   config_refused,    // a reload was asked for and the new configuration is not valid
 };
 

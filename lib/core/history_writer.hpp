@@ -54,6 +54,9 @@ class HistoryWriter {
   // Tries to bring everything taken so far to the disk. On failure it stays here, to be tried again.
   std::expected<void, StoreFailure> write();
 
+  // The store was found damaged: the next write begins a new one.
+  void store_is_lost() { begin_anew_ = true; }
+
   [[nodiscard]] bool idle() const { return !in_flight_ && pending_.empty(); }
   // What the store held after the last success.
   [[nodiscard]] const HistorySummary& kept() const { return kept_; }

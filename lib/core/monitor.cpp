@@ -8,6 +8,7 @@
 
 #include "core/advice.hpp"
 #include "core/link_facts.hpp"
+#include "core/recorder.hpp"
 
 namespace wopr {
 namespace {
@@ -78,7 +79,15 @@ struct Monitor::State {
   bool judge = false;                     // something happened
   std::optional<Nanoseconds> judge_at;    // boot time at which an answer may change by itself
   Nanoseconds words_at{};
+  std::optional<Recorder> recorder;
+  bool resumed = false;  // the next round ends a time in which nobody watched, in this very boot
 
+  void recall(std::vector<Effect>& effects, Instant now);
+  void recall_ends(const Link& link, const std::string& path);
+  void recall_ledger(const Bdf& port, const std::string& path, Instant now);
+  [[nodiscard]] std::optional<std::string> link_path_of(const Bdf& port) const;
+  [[nodiscard]] bool resumed_end(const Bdf& function) const;
+  void record(const std::vector<Effect>& effects, Nanoseconds from, bool watched, Instant now);
   void index_ends();
   void note_devices(std::vector<Effect>& effects);
   void take(const std::map<Bdf, std::array<EndCounts::Batch, 2>>& batches, std::vector<Effect>& effects);
@@ -161,6 +170,7 @@ std::vector<Effect> Monitor::apply_scan(Machine machine, std::vector<SlotName> n
   }
   s.note_devices(effects);
   s.note_facts(!s.scanned, now);
+  s.recall(effects, now);
   if (!s.scanned) {
     s.scanned = true;
     for (const auto& function : s.machine.topology.functions) s.seen_at_start.insert(function.bdf);
@@ -185,6 +195,7 @@ void Monitor::State::take(const std::map<Bdf, std::array<EndCounts::Batch, 2>>& 
       auto& end = record.ends[static_cast<std::size_t>(side)];
       const auto before = end.total();
       end.take(batch);
+      if (recorder) recorder->touch(port, side);
       const auto after = end.total();
       const auto added = growth(before, after);
       for (const auto severity : severities) {
@@ -219,7 +230,8 @@ std::vector<Effect> Monitor::apply_round(const Round& in, Instant now) {
   };
   for (const auto& sample : in.changed) {
     if (sample.root_port) s.roots[sample.bdf].messages = *sample.root_port;
-    const bool first = s.seen_at_start.erase(sample.bdf) > 0;
+    // What a link that history knows counted while nobody watched is no older than our watch.
+    const bool first = s.seen_at_start.erase(sample.bdf) > 0 && !s.resumed_end(sample.bdf);
     if (auto* batch = batch_for(sample.bdf, first)) batch->samples.push_back(&sample);
     else s.homeless.push_back(sample);
   }
@@ -288,7 +300,9 @@ void Monitor::State::observe(const std::vector<Effect>& effects, Instant now) {
     }
     judging.set_facts(errors->port, std::move(facts), now);
   }
+  const bool gap = std::exchange(resumed, false);
   const auto from = std::exchange(last_round, now).value_or(now);
+  const bool watched = !gap && now.boot - from.boot <= seconds_of(config.verdict.longest_interval_s);
   for (const auto& link : machine.topology.links) {
     const auto port = machine.topology.functions[link.port].bdf;
     auto& record = links[port];
@@ -300,7 +314,7 @@ void Monitor::State::observe(const std::vector<Effect>& effects, Instant now) {
     LinkInterval interval;
     interval.from = from;
     interval.to = now;
-    interval.watched = now.boot - from.boot <= seconds_of(config.verdict.longest_interval_s);
+    interval.watched = watched;
     interval.speed_from = before.speed_gts;
     interval.speed_to = record.status.speed_gts;
     interval.width_from = before.width;
@@ -312,6 +326,136 @@ void Monitor::State::observe(const std::vector<Effect>& effects, Instant now) {
     const auto it = counted.find(port);
     judging.observe(port, interval, it == counted.end() ? std::span<const Counted>{} : it->second);
   }
+  record(effects, from.boot, watched, now);
+}
+
+void Monitor::remember(HistorySummary known, HistoryBoot boot) {
+  auto& s = *state_;
+  s.recorder.emplace(std::move(known), std::move(boot));
+  s.round = 1;  // EndCounts goes on from a round that was
+  if (!s.recorder->same_boot()) return;
+  const auto until = s.recorder->known_until();
+  s.last_round = Instant{until, s.since.wall - std::chrono::duration_cast<std::chrono::microseconds>(s.since.boot - until)};
+  s.resumed = true;
+}
+
+// Links that are seen for the first time in this run go on from what history knows of them.
+void Monitor::State::recall(std::vector<Effect>& effects, Instant now) {
+  if (!recorder) return;
+  const auto& topology = machine.topology;
+  for (std::size_t i = 0; i < topology.links.size(); ++i) {
+    const auto& link = topology.links[i];
+    const auto port = topology.functions[link.port].bdf;
+    const auto path = link_path(topology, link);
+    const auto card = card_of(topology, link, config.gpus);
+    const auto placed = recorder->place(port, path, {names[i].label, port, card}, now);
+    if (placed.first) {
+      recall_ends(link, path);
+      recall_ledger(port, path, now);
+    }
+    if (!placed.other || !card) continue;
+    recorder->settle(port, now.boot, judging.ledger(port).state());
+    recorder->marks(port, "card changed");
+    judging.mark(port, now, "another card: " + (card->name.empty() ? card->key() : card->name));
+    judge = true;
+  }
+  for (const auto& effect : effects) {
+    if (const auto* arrived = std::get_if<DeviceArrived>(&effect)) {
+      recorder->event(arrived->port, now.boot, HistoryEventKind::card_arrived, 0, arrived->name);
+    } else if (const auto* left = std::get_if<DeviceLeft>(&effect)) {
+      recorder->event(left->port, now.boot, HistoryEventKind::card_left, 0, {});
+    } else if (const auto* added = std::get_if<LinkAdded>(&effect)) {
+      recorder->event(added->port, now.boot, HistoryEventKind::link_added, 0, {});
+    } else if (const auto* removed = std::get_if<LinkRemoved>(&effect)) {
+      recorder->event(removed->port, now.boot, HistoryEventKind::link_removed, 0, {});
+    }
+  }
+}
+
+void Monitor::State::recall_ends(const Link& link, const std::string& path) {
+  const auto& topology = machine.topology;
+  auto& record = links[topology.functions[link.port].bdf];
+  for (const auto side : sides) {
+    const auto* stored = recorder->stored_end(path, side);
+    if (stored == nullptr) continue;
+    auto& end = record.ends[static_cast<std::size_t>(side)];
+    end = EndCounts(*stored, round);
+    // Functions that went away while nobody watched.
+    EndCounts::Batch batch;
+    batch.round = round;
+    for (const auto& member : stored->members) {
+      const auto it = end_of.find(member.last.bdf);
+      const bool here = it != end_of.end() && it->second.port == topology.functions[link.port].bdf && it->second.side == side;
+      if (!here && !member.gone) batch.vanished.push_back(member.last.bdf);
+    }
+    if (batch.vanished.empty()) continue;
+    end.take(batch);
+    recorder->touch(topology.functions[link.port].bdf, side);
+  }
+}
+
+void Monitor::State::recall_ledger(const Bdf& port, const std::string& path, Instant now) {
+  if (const auto* stored = recorder->stored_ledger(path)) {
+    LinkLedger ledger(config.verdict, *stored);
+    if (!recorder->same_boot()) ledger.begin_boot(now);
+    judging.restore(port, ledger.state());
+    if (!recorder->same_boot()) judging.transition(port, Transition::boot, boot_of(now));
+  }
+  recorder->begin(port, judging.ledger(port).state());
+}
+
+bool Monitor::State::resumed_end(const Bdf& function) const {
+  if (!resumed || !recorder) return false;
+  const auto it = end_of.find(function);
+  if (it == end_of.end() || !recorder->knows(it->second.port)) return false;
+  const auto path = link_path_of(it->second.port);
+  return path && recorder->stored_end(*path, it->second.side) != nullptr;
+}
+
+std::optional<std::string> Monitor::State::link_path_of(const Bdf& port) const {
+  const auto index = machine.topology.index_of(port);
+  const auto link = index ? machine.topology.link_of_port(*index) : std::nullopt;
+  if (!link) return std::nullopt;
+  return link_path(machine.topology, machine.topology.links[*link]);
+}
+
+void Monitor::State::record(const std::vector<Effect>& effects, Nanoseconds from, bool watched, Instant now) {
+  if (!recorder) return;
+  for (const auto& effect : effects) {
+    if (const auto* lost = std::get_if<UnattributedErrors>(&effect)) {
+      recorder->event(lost->port, now.boot, HistoryEventKind::unattributed, lost->added, {});
+    }
+    const auto* errors = std::get_if<ErrorsCounted>(&effect);
+    if (errors == nullptr || !recorder->knows(errors->port)) continue;
+    const bool known = judging.knows(errors->port);
+    const auto evidence = known ? judging.facts(errors->port).evidence[static_cast<std::size_t>(errors->side)].evidence
+                                : Evidence::blind;
+    recorder->count(errors->port, errors->before_monitoring ? Nanoseconds{} : from, now.boot,
+                    {errors->side, errors->severity, errors->added}, evidence, watched && !errors->before_monitoring,
+                    known ? judging.ledger(errors->port).state().epochs : 1);
+  }
+  for (const auto& link : machine.topology.links) {
+    const auto port = machine.topology.functions[link.port].bdf;
+    if (!recorder->knows(port)) continue;
+    const auto& status = links.at(port).status;
+    const auto& facts = judging.facts(port);
+    recorder->state(port, {.link = {}, .at = now.boot, .speed_gts = status.speed_gts, .width = status.width,
+                           .max_speed_gts = expected_speed(machine, link, status), .max_width = status.max_width,
+                           .evidence = {facts.evidence[0].evidence, facts.evidence[1].evidence},
+                           .present = !link.empty()});
+  }
+}
+
+std::optional<HistoryBatch> Monitor::take_history(Instant now, bool all) {
+  auto& s = *state_;
+  if (!s.recorder || !s.last_round || s.resumed) return std::nullopt;
+  return s.recorder->take(now, s.last_round->boot, all, s.judging, [&s](const Bdf& port, Side side) {
+    return s.links.at(port).ends[static_cast<std::size_t>(side)].state(s.round);
+  });
+}
+
+void Monitor::note_event(HistoryEventKind kind, Instant now, std::string text) {
+  if (state_->recorder) state_->recorder->event({}, now.boot, kind, 0, std::move(text));
 }
 
 // Judges when something happened, or when time alone may have changed an answer.
@@ -320,7 +464,10 @@ void Monitor::State::settle(std::vector<Effect>& effects, Instant now) {
   if (!judge && !old_words && (!judge_at || now.boot < *judge_at)) return;
   judge = false;
   words_at = now.boot;
-  for (auto& change : judging.settle(now)) effects.emplace_back(std::move(change));
+  for (auto& change : judging.settle(now)) {
+    if (recorder && recorder->knows(change.port)) recorder->verdict(change);
+    effects.emplace_back(std::move(change));
+  }
   for (auto& [port, verdict] : judging.verdicts()) {
     auto& record = links[port];
     record.advice = advise(verdict, judging.facts(port));
@@ -343,8 +490,12 @@ void Monitor::set_verdict_policy(const VerdictPolicy& policy) {
   state_->judge = true;
 }
 
-std::vector<Effect> Monitor::mark(const Bdf& port, std::string text, Instant now) {
+std::vector<Effect> Monitor::mark(const Bdf& port, std::string text, Instant now, std::string by) {
   std::vector<Effect> effects;
+  if (auto& recorder = state_->recorder; recorder && recorder->knows(port)) {
+    recorder->settle(port, now.boot, state_->judging.ledger(port).state());
+    recorder->marks(port, std::move(by));
+  }
   state_->judging.mark(port, now, std::move(text));
   state_->judge = true;
   state_->settle(effects, now);
@@ -471,6 +622,9 @@ SlotStatus Monitor::State::slot_status(std::size_t link_index) const {
   status.port_end = end_status(link, record, Side::port);
   status.device_end = end_status(link, record, Side::device);
   status.unattributed = record.unattributed;
+  if (recorder && recorder->knows(port.bdf)) {
+    status.lifetime = Lifetime{recorder->since(port.bdf), recorder->lifetime(port.bdf)};
+  }
   const auto root = roots.find(topology.functions[link.root_port].bdf);
   if (link.hop == 0 && root != roots.end() && status.port_end.evidence.evidence == Evidence::native) {
     status.root_port_messages = root->second.messages;

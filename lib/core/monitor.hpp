@@ -7,10 +7,12 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <variant>
 #include <vector>
 
 #include "core/delta.hpp"
+#include "core/history.hpp"
 #include "core/judging.hpp"
 #include "core/machine.hpp"
 #include "core/sample.hpp"
@@ -76,6 +78,14 @@ class Monitor {
   Monitor(Monitor&&) noexcept;
   Monitor& operator=(Monitor&&) noexcept;
 
+  // Goes on from what a store knew, and from now on collects history for it. REQUIRES: before the first scan; `boot` is
+  // the machine's.
+  void remember(HistorySummary known, HistoryBoot boot);
+  // What is due for the store; absent when nothing is. `all`: whatever there is, as when the service ends.
+  [[nodiscard]] std::optional<HistoryBatch> take_history(Instant now, bool all = false);
+  // Something for the history that the monitor cannot see, such as the begin and end of the watch.
+  void note_event(HistoryEventKind kind, Instant now, std::string text);
+
   // A new picture of the machine: at start, after a hotplug, after a reload. `names` has one name per link of
   // machine.topology. Counts survive as long as the port's address does. What the first scan finds has not come: no
   // effect tells of it.
@@ -98,7 +108,7 @@ class Monitor {
   // Every link's ledger and verdict, as of the last round.
   [[nodiscard]] const Judging& judging() const;
   // Something changed at the slot: the link's epoch ends. REQUIRES: judging().knows(port).
-  std::vector<Effect> mark(const Bdf& port, std::string text, Instant now);
+  std::vector<Effect> mark(const Bdf& port, std::string text, Instant now, std::string by = {});
 
   // The functions whose counters belong to some link end, for the reader to watch.
   [[nodiscard]] std::vector<Bdf> watched() const;

@@ -111,6 +111,7 @@ std::string summary_line(const Status& status) {
   if (unseen != 0) text += fmt::format("; cannot see errors of {} slot{}", unseen, unseen == 1 ? "" : "s");
   if (!errors.empty()) text += "; " + errors;
   else if (unseen < cards) text += "; no errors";
+  if (!status.degraded.empty()) text += "; degraded: history " + status.degraded;
   return text;
 }
 

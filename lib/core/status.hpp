@@ -53,6 +53,14 @@ struct EndStatus {
   friend bool operator==(const EndStatus&, const EndStatus&) = default;
 };
 
+// Everything ever counted at a link, over restarts and reboots.
+struct Lifetime {
+  WallTime since{};
+  std::array<SeverityCounts, 2> counts;  // by Side; tokens that never counted are left out
+
+  friend bool operator==(const Lifetime&, const Lifetime&) = default;
+};
+
 struct SlotStatus {
   SlotName slot;
   Bdf port;
@@ -68,6 +76,7 @@ struct SlotStatus {
   EndStatus port_end;
   EndStatus device_end;
   std::optional<RootPortMessages> root_port_messages;
+  std::optional<Lifetime> lifetime;  // absent where no history is kept
   std::uint64_t unattributed = 0;  // messages the root port counted that a removed device took with it
   bool lower_bound = false;
   Grade grade = Grade::unknown;
@@ -93,6 +102,7 @@ struct Status {
   WallTime now;
   std::string board_vendor;
   std::string board_name;
+  std::string degraded;  // why history cannot be written; empty: it can, or none is kept
   std::vector<SlotStatus> slots;   // in the port's BDF order
   std::vector<Error> problems;     // what could not be read
   std::vector<std::string> notes;  // what the reader should know of the whole machine ("run as root to …")

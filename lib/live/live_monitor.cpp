@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "live/live_monitor.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
+#include <chrono>
 #include <fstream>
 #include <iterator>
 #include <optional>
@@ -68,6 +71,7 @@ struct LiveMonitor::State {
   std::optional<CounterReader> counters;
   LinkReader links;
   std::optional<KernelFacts> kernel_facts;  // read with the first scan
+  std::optional<HistorySummary> known;      // until the first scan
   Observation first;
 
   Observation scan();
@@ -91,6 +95,13 @@ Observation LiveMonitor::State::scan() {
   auto names = name_slots(machine.topology, sources);
   if (!counters) counters.emplace(places.root, machine.boot_id);
   links.watch(link_functions(machine.topology));
+  if (known) {
+    const auto now = read_clocks();
+    monitor.remember(std::move(*known),
+                     {machine.boot_id, now.wall - std::chrono::duration_cast<std::chrono::microseconds>(now.boot),
+                      machine.kernel_release});
+    known.reset();
+  }
   Observation observation;
   observation.effects = monitor.apply_scan(std::move(machine), std::move(names), read_clocks());
   observation.changed = true;
@@ -108,7 +119,8 @@ Observation LiveMonitor::State::sample() {
   return observation;
 }
 
-Result<LiveMonitor> LiveMonitor::start(Places places, std::string monitor_name) {
+Result<LiveMonitor> LiveMonitor::start(Places places, std::string monitor_name,
+                                       std::optional<HistorySummary> known) {
   auto settings = load_settings(places);
   if (!settings) return std::unexpected(settings.error());
   MonitorConfig config;
@@ -118,7 +130,8 @@ Result<LiveMonitor> LiveMonitor::start(Places places, std::string monitor_name) 
   Monitor monitor(std::move(config), read_clocks());
   LinkReader links(places.root);
   auto state = std::make_unique<State>(
-      State{std::move(places), std::move(*settings), std::move(monitor), std::nullopt, std::move(links), std::nullopt, {}});
+      State{std::move(places), std::move(*settings), std::move(monitor), std::nullopt, std::move(links), std::nullopt,
+            std::move(known), {}});
   state->first = state->scan();
   append(state->first.effects, state->sample().effects);
   return LiveMonitor(std::move(state));
@@ -153,6 +166,23 @@ Result<Observation> LiveMonitor::reload() {
   state_->monitor.set_gpus(state_->settings.config.gpus);
   state_->monitor.set_verdict_policy(state_->settings.config.verdict);
   return rescan();
+}
+
+std::optional<HistoryBatch> LiveMonitor::take_history(bool all) {
+  return state_->monitor.take_history(read_clocks(), all);
+}
+
+void LiveMonitor::note_event(HistoryEventKind kind, std::string text) {
+  state_->monitor.note_event(kind, read_clocks(), std::move(text));
+}
+
+Result<Observation> LiveMonitor::mark(const Bdf& port, std::string text, std::string by) {
+  if (!state_->monitor.judging().knows(port)) return fail(fmt::format("there is no link at {}", to_string(port)));
+  // What was counted until now belongs to the epoch that ends.
+  auto observation = sample();
+  append(observation.effects, state_->monitor.mark(port, std::move(text), read_clocks(), std::move(by)));
+  observation.changed = true;
+  return observation;
 }
 
 Status LiveMonitor::status() const {

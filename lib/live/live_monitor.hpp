@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,7 +32,9 @@ struct Observation {
 class LiveMonitor {
  public:
   // `monitor_name` is what Status says of itself: "service" or "embedded".
-  [[nodiscard]] static Result<LiveMonitor> start(Places places, std::string monitor_name);
+  // With `known`, what a store held, it goes on from there and collects history.
+  [[nodiscard]] static Result<LiveMonitor> start(Places places, std::string monitor_name,
+                                                 std::optional<HistorySummary> known = std::nullopt);
   ~LiveMonitor();
   LiveMonitor(LiveMonitor&&) noexcept;
   LiveMonitor& operator=(LiveMonitor&&) noexcept;
@@ -50,6 +53,12 @@ class LiveMonitor {
 
   // Reads configuration and boards anew and scans. On error the old ones stay in force and nothing changes.
   [[nodiscard]] Result<Observation> reload();
+
+  // What is due for the store (core/recorder.hpp).
+  [[nodiscard]] std::optional<HistoryBatch> take_history(bool all = false);
+  void note_event(HistoryEventKind kind, std::string text);
+  // A new epoch of the link; `by` is who says so. Fails when there is no such link.
+  [[nodiscard]] Result<Observation> mark(const Bdf& port, std::string text, std::string by);
 
   [[nodiscard]] Status status() const;
   [[nodiscard]] const Machine& machine() const;

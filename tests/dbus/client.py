@@ -10,6 +10,7 @@ NAME = "org.wopr.Aer1"
 ROOT = "/org/wopr/Aer1"
 MANAGER = "org.wopr.Aer1.Manager"
 LINK = "org.wopr.Aer1.Link"
+CONTROL = "org.wopr.Aer1.Control"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 OBJECT_MANAGER = "org.freedesktop.DBus.ObjectManager"
 

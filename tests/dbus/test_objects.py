@@ -8,7 +8,7 @@ import pytest
 from gi.repository import GLib
 
 import statuses
-from client import LINK, MANAGER, OBJECT_MANAGER, PROPERTIES, ROOT
+from client import CONTROL, LINK, MANAGER, OBJECT_MANAGER, PROPERTIES, ROOT
 
 XML = pathlib.Path(__file__).parents[2] / "lib/bus/org.wopr.Aer1.xml"
 PCIE3 = statuses.path("0000:c0:01.1")
@@ -33,7 +33,7 @@ def test_live_introspection_is_the_xml_of_the_repository(start_service, connect)
     for path in (ROOT, PCIE3):
         live |= ours(client.call(path, "org.freedesktop.DBus.Introspectable", "Introspect")[0])
     written = ours(XML.read_text())
-    assert set(written) == {MANAGER, LINK}
+    assert set(written) == {MANAGER, CONTROL, LINK}
     assert live == written
 
 
@@ -45,7 +45,7 @@ def test_the_machine(start_service, connect):
     assert properties == {
         "Version": "1.2.3", "Host": "wopr", "BootId": "11111111-2222-3333-4444-555555555555",
         "Kernel": "6.1.0-30-amd64", "Since": 1772396107000000, "BoardVendor": "ASRockRack", "BoardName": "ROMED8-2T",
-        "Problems": [("cannot be read", "x:3", "run as root")], "Notes": ["a note"]}
+        "Problems": [("cannot be read", "x:3", "run as root")], "Notes": ["a note"], "Degraded": ""}
 
 
 def test_a_link(start_service, connect):
@@ -70,6 +70,8 @@ def test_a_link(start_service, connect):
         "Correctable": {"port": statuses.end(RxErr=2**64 - 1)},
         "Nonfatal": {"port": {"CmpltTO": 0}}, "Fatal": {"port": {"DLP": 0}},
         "BeforeMonitoring": {"port": {"correctable": {"RxErr": 7}, "nonfatal": {}, "fatal": {}}},
+        "Lifetime": {"port": {"correctable": {"BadTLP": 3}}, "device": {"correctable": {"RxErr": 2}, "fatal": {"DLP": 1}}},
+        "LifetimeSince": 1767225600000000, "LatchedSince": {}, "Lanes": {}, "LinkSettings": {},
         "Latched": {"port": [], "device": []}, "RootPortMessages": {"correctable": 9, "fatal": 0},
         "Unattributed": 0, "LowerBound": False, "Grade": "clean", "RiserCandidate": False, "Confidence": "",
         "Direction": "none", "Reasons": ["3 episodes"], "Advice": []}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "bus/asking.hpp"
+#include "commands.hpp"
+#include "output.hpp"
+#include "render_history.hpp"
+#include "select.hpp"
+#include "since.hpp"
+
+namespace wopr {
+namespace {
+
+struct HistoryOptions {
+  std::vector<std::string> slots;
+  std::string by = "day";
+  std::string since;
+  std::string until;
+  bool json = false;
+  bool csv = false;
+};
+
+int complain_about(const FetchFailure& failure) {
+  auto error = failure.error;
+  if (failure.is_absence()) {
+    error.what = "history is kept by the service, and it is not running";
+    error.advice = "start it with 'systemctl enable --now wopr-aerd'";
+  }
+  complain(error);
+  return exit_failed;
+}
+
+Result<HistoryQuery> query_of(const HistoryOptions& options) {
+  HistoryQuery query;
+  const auto by = parse_history_by(options.by);
+  if (!by) return std::unexpected(by.error());
+  query.by = *by;
+  const auto now = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
+  for (const auto& [text, time] : {std::pair{&options.since, &query.since}, std::pair{&options.until, &query.until}}) {
+    if (text->empty()) continue;
+    const auto parsed = parse_since(*text, now);
+    if (!parsed) return std::unexpected(parsed.error());
+    *time = *parsed;
+  }
+  return query;
+}
+
+int run_history(const HistoryOptions& options) {
+  auto query = query_of(options);
+  if (!query) {
+    complain(query.error());
+    return exit_usage;
+  }
+  if (!options.slots.empty()) {
+    const auto status = fetch_status(ClientOptions{});
+    if (!status) return complain_about(status.error());
+    const auto ports = select_ports(*status, options.slots);
+    if (!ports) {
+      complain(ports.error());
+      return exit_usage;
+    }
+    for (const auto& port : *ports) query->ports.push_back(to_string(port));
+  }
+  HistoryTable table;
+  Result<void> understood;
+  const auto done = fetch_history(ClientOptions{}, *query, [&](std::string_view line) {
+    if (understood) understood = table.take(line);
+  });
+  if (!done) return complain_about(done.error());
+  if (!understood) {
+    complain(understood.error());
+    return exit_failed;
+  }
+  const auto slots = table.slots();
+  if (options.json) return print(history_json(slots, query->by));
+  if (options.csv) return print(history_csv(slots));
+  return print(render_history(slots, query->by, detect_style(STDOUT_FILENO)));
+}
+
+}  // namespace
+
+void add_history(CLI::App& app, Command& chosen) {
+  auto* command = app.add_subcommand("history", "Show how many errors came when, and under how much load");
+  auto options = std::make_shared<HistoryOptions>();
+  command->add_option("--by", options->by, "Sum up by hour, day (default), boot or epoch")->type_name("WHAT");
+  command->add_option("--since", options->since, "Begin here: a date, a time, or an age such as 7d")->type_name("TIME");
+  command->add_option("--until", options->until, "End here")->type_name("TIME");
+  auto* json = command->add_flag("--json", options->json, "Print JSON");
+  command->add_flag("--csv", options->csv, "Print comma-separated values")->excludes(json);
+  command->add_option("SLOT", options->slots, "Only these: a slot's name or a PCI address")->type_name("");
+  command->callback([&chosen, options] { chosen = [options](const CommonOptions&) { return run_history(*options); }; });
+}
+
+}  // namespace wopr

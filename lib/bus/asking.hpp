@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Single questions to the service that are answered at length, and requests to it. As with the Status, a question never
+// starts the service and never takes longer than its deadline.
+#pragma once
+
+#include <chrono>
+#include <expected>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "bus/client.hpp"
+#include "core/history_query.hpp"
+
+namespace wopr {
+
+// Asks for the history and gives each line of the answer to `take`. The deadline is for the reply and for each silence
+// in the answer.
+[[nodiscard]] std::expected<void, FetchFailure> fetch_history(const ClientOptions& options, const HistoryQuery& query,
+                                                              const std::function<void(std::string_view line)>& take);
+
+// Marks the link at `port`: something was changed there.
+[[nodiscard]] std::expected<void, FetchFailure> request_mark(const ClientOptions& options, const Bdf& port,
+                                                             const std::string& text);
+
+}  // namespace wopr

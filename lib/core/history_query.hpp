@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// What may be asked of the history. Pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/result.hpp"
+#include "core/status.hpp"
+
+namespace wopr {
+
+enum class HistoryBy : std::uint8_t { hour, day, boot, epoch };
+[[nodiscard]] std::string_view to_string(HistoryBy by);
+
+struct HistoryQuery {
+  HistoryBy by = HistoryBy::day;
+  std::vector<std::string> ports;  // addresses of links; empty: all
+  std::optional<WallTime> since;
+  std::optional<WallTime> until;
+};
+
+[[nodiscard]] Result<HistoryBy> parse_history_by(std::string_view text);
+
+}  // namespace wopr

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "core/recorder.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace wopr {
+namespace {
+
+constexpr std::array sides = {Side::port, Side::device};
+
+// Adds to lifetime counts; a token never seen to err is no part of them.
+void add_to(LifetimeCounts& lifetime, const Counted& counted) {
+  add(lifetime[static_cast<std::size_t>(counted.side)][static_cast<std::size_t>(counted.severity)], counted.added);
+}
+
+}  // namespace
+
+Recorder::Recorder(HistorySummary known, HistoryBoot boot) : known_(std::move(known)), boot_(std::move(boot)) {}
+
+const EndCountsState* Recorder::stored_end(const std::string& path, Side side) const {
+  if (!same_boot()) return nullptr;
+  const auto it = known_.ends.find({path, side});
+  return it == known_.ends.end() ? nullptr : &it->second;
+}
+
+const LedgerState* Recorder::stored_ledger(const std::string& path) const {
+  const auto it = known_.ledgers.find(path);
+  return it == known_.ledgers.end() ? nullptr : &it->second;
+}
+
+Recorder::Placed Recorder::place(const Bdf& port, const std::string& path, HistoryLink link, Instant now) {
+  Placed placed;
+  auto [it, added] = links_.try_emplace(port);
+  auto& entry = it->second;
+  // A port's address that leads elsewhere now is another link.
+  if (!added && entry.path != path) {
+    entry = {};
+    added = true;
+  }
+  placed.first = added;
+  std::optional<Card> before = entry.link.card;
+  if (added) {
+    entry.path = path;
+    entry.since = now.wall;
+    entry.stored_until = now.boot;
+    if (const auto known = known_.links.find(path); known != known_.links.end()) {
+      placed.known = true;
+      entry.lifetime = known->second.lifetime;
+      entry.since = known->second.since;
+      entry.link = known->second.now;
+      before = known->second.now.card;
+    }
+  }
+  // An empty slot is no other card; the one that was there last is remembered.
+  if (!link.card && before) link.card = before;
+  if (before && link.card && before->key() != link.card->key()) placed.other = before;
+  if (entry.link == link && (!added || placed.known)) return placed;
+  entry.link = std::move(link);
+  pending_.links[path] = entry.link;
+  news_ = true;
+  return placed;
+}
+
+void Recorder::begin(const Bdf& port, const LedgerState& ledger) {
+  auto& entry = links_.at(port);
+  entry.stored = ledger.lifetime.exposure;
+  entry.epochs = ledger.epochs;
+}
+
+void Recorder::count(const Bdf& port, Nanoseconds from, Nanoseconds to, const Counted& counted, Evidence evidence,
+                     bool watched, std::uint64_t epoch) {
+  auto& entry = links_.at(port);
+  add_to(entry.lifetime, counted);
+  for (const auto& count : counted.added) {
+    pending_.deltas.push_back({entry.path, from, to, counted.side, counted.severity, count.token, count.value, evidence,
+                               watched, epoch, entry.link.card ? entry.link.card->key() : std::string()});
+  }
+  entry.ledger = true;
+  news_ = true;
+}
+
+void Recorder::touch(const Bdf& port, Side side) {
+  if (const auto it = links_.find(port); it != links_.end()) it->second.touched[static_cast<std::size_t>(side)] = true;
+}
+
+void Recorder::state(const Bdf& port, HistoryLinkState state) {
+  auto& entry = links_.at(port);
+  state.link = entry.path;
+  if (entry.state) {
+    auto same = state;
+    same.at = entry.state->at;
+    if (same == *entry.state) return;
+  }
+  entry.state = state;
+  pending_.states.push_back(std::move(state));
+}
+
+void Recorder::event(const Bdf& port, Nanoseconds at, HistoryEventKind kind, std::uint64_t number, std::string text) {
+  const auto it = links_.find(port);
+  pending_.events.push_back({it == links_.end() ? std::string() : it->second.path, at, kind, number, std::move(text)});
+  news_ = true;
+}
+
+void Recorder::verdict(const VerdictChanged& change) {
+  auto& entry = links_.at(change.port);
+  pending_.verdicts.push_back({entry.path, change.at.boot, change.after, change.reason});
+  entry.ledger = true;
+  news_ = true;
+}
+
+void Recorder::marks(const Bdf& port, std::string by) { links_.at(port).marked_by = std::move(by); }
+
+void Recorder::settle(const Bdf& port, Nanoseconds now, const LedgerState& ledger) {
+  auto& entry = links_.at(port);
+  const auto& exposure = ledger.lifetime.exposure;
+  HistoryObserved observed{entry.path, entry.stored_until, now, entry.epochs, {}, {}};
+  bool any = false;
+  for (std::size_t i = 0; i < observed.watched.size(); ++i) {
+    observed.watched[i] = exposure.watched_at[i] - entry.stored.watched_at[i];
+    observed.loaded[i] = exposure.loaded_at[i] - entry.stored.loaded_at[i];
+    any = any || observed.watched[i] != Nanoseconds{};
+  }
+  if (any) pending_.observed.push_back(std::move(observed));
+  entry.stored = exposure;
+  entry.stored_until = now;
+}
+
+// A new epoch: by a mark, by another card, or because the link had been clean for long enough.
+void Recorder::note_epoch(const Bdf& port, Entry& entry, const LedgerState& ledger) {
+  if (ledger.epochs == entry.epochs) return;
+  auto by = std::exchange(entry.marked_by, {});
+  if (by.empty()) by = "the rule";
+  pending_.marks.push_back({entry.path, ledger.epoch.since.boot, ledger.epochs, ledger.opened_by, std::move(by), false});
+  entry.epochs = ledger.epochs;
+  entry.ledger = true;
+  news_ = true;
+  (void)port;
+}
+
+std::optional<HistoryBatch> Recorder::take(Instant now, Nanoseconds until, bool all, const Judging& judging,
+                                           const EndOf& end) {
+  for (auto& [port, entry] : links_) {
+    if (judging.knows(port)) note_epoch(port, entry, judging.ledger(port).state());
+  }
+  const bool flush = all || !flushed_at_ || now.boot - *flushed_at_ >= flush_interval;
+  const bool urgent = news_ && (!taken_at_ || now.boot - *taken_at_ >= pause);
+  if (!flush && !urgent) return std::nullopt;
+  for (auto& [port, entry] : links_) {
+    if ((flush || entry.ledger) && judging.knows(port)) {
+      const auto& ledger = judging.ledger(port).state();
+      settle(port, until, ledger);
+      pending_.ledgers[entry.path] = ledger;
+      entry.ledger = false;
+    }
+    for (const auto side : sides) {
+      const auto i = static_cast<std::size_t>(side);
+      if (!entry.touched[i] && !entry.fresh[i]) continue;
+      auto state = end(port, side);
+      entry.touched[i] = false;
+      entry.fresh[i] = state.fresh;
+      pending_.ends[{entry.path, side}] = std::move(state);
+    }
+  }
+  news_ = false;
+  taken_at_ = now.boot;
+  if (flush) flushed_at_ = now.boot;
+  boot_.zero = now.wall - std::chrono::duration_cast<std::chrono::microseconds>(now.boot);
+  pending_.boot = boot_;
+  pending_.until = until;
+  return std::exchange(pending_, {});
+}
+
+}  // namespace wopr

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Makes history of what the monitor sees: collects what is worth remembering, link by link, until it is taken for the
+// store. Holds lifetime counts. Pure; belongs to a Monitor.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "core/history.hpp"
+#include "core/judging.hpp"
+
+namespace wopr {
+
+class Recorder {
+ public:
+  // Observed time is handed out this often; errors at once, and again after `pause` at the earliest.
+  static constexpr Nanoseconds flush_interval = std::chrono::seconds(60);
+  static constexpr Nanoseconds pause = std::chrono::seconds(2);
+
+  // What a Monitor tells of an end when its state is to be stored.
+  using EndOf = std::function<EndCountsState(const Bdf& port, Side side)>;
+
+  Recorder(HistorySummary known, HistoryBoot boot);
+
+  // What the store knew of this boot's ends and of all ledgers, for the first time a link is placed.
+  [[nodiscard]] const EndCountsState* stored_end(const std::string& path, Side side) const;
+  [[nodiscard]] const LedgerState* stored_ledger(const std::string& path) const;
+  [[nodiscard]] bool same_boot() const { return known_.boot_id == boot_.id; }
+  // Up to when the store knew this boot; meaningless in another.
+  [[nodiscard]] Nanoseconds known_until() const { return known_.until; }
+
+  struct Placed {
+    bool first = false;         // this link was not placed in this run before
+    bool known = false;         // the store knew it
+    std::optional<Card> other;  // the card that was in the slot before, if that was another one
+  };
+  // A scan shows this link.
+  Placed place(const Bdf& port, const std::string& path, HistoryLink link, Instant now);
+  // The ledger of a link as it is (restored or new): what comes after is recorded.
+  void begin(const Bdf& port, const LedgerState& ledger);
+
+  // REQUIRES for all that name a port: it was placed.
+  void count(const Bdf& port, Nanoseconds from, Nanoseconds to, const Counted& counted, Evidence evidence, bool watched,
+             std::uint64_t epoch);
+  void touch(const Bdf& port, Side side);
+  void state(const Bdf& port, HistoryLinkState state);
+  void event(const Bdf& port, Nanoseconds at, HistoryEventKind kind, std::uint64_t number, std::string text);
+  void verdict(const VerdictChanged& change);
+  // Who marks the link next; told with the epoch that begins.
+  void marks(const Bdf& port, std::string by);
+  // Takes down how long the link was watched until now, in the epoch that is about to end.
+  void settle(const Bdf& port, Nanoseconds now, const LedgerState& ledger);
+
+  [[nodiscard]] bool knows(const Bdf& port) const { return links_.contains(port); }
+  [[nodiscard]] const LifetimeCounts& lifetime(const Bdf& port) const { return links_.at(port).lifetime; }
+  [[nodiscard]] WallTime since(const Bdf& port) const { return links_.at(port).since; }
+
+  // What is due for the store; absent when nothing is. `all`: whatever there is.
+  [[nodiscard]] std::optional<HistoryBatch> take(Instant now, Nanoseconds until, bool all, const Judging& judging,
+                                                 const EndOf& end);
+
+ private:
+  struct Entry {
+    std::string path;
+    HistoryLink link;
+    LifetimeCounts lifetime;
+    WallTime since{};
+    Exposure stored;            // of the ledger's lifetime, as far as it is recorded
+    Nanoseconds stored_until{};
+    std::uint64_t epochs = 1;
+    std::string marked_by;
+    std::optional<HistoryLinkState> state;
+    std::array<bool, 2> touched{};
+    std::array<bool, 2> fresh{};  // the state stored last was of the round that began a group of functions
+    bool ledger = false;          // to be stored
+  };
+  void note_epoch(const Bdf& port, Entry& entry, const LedgerState& ledger);
+
+  HistorySummary known_;
+  HistoryBoot boot_;
+  std::map<Bdf, Entry> links_;
+  HistoryBatch pending_;
+  bool news_ = false;
+  std::optional<Nanoseconds> taken_at_;
+  std::optional<Nanoseconds> flushed_at_;
+};
+
+}  // namespace wopr

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sink/history_reader.hpp"
+
+#include <array>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "sink/database.hpp"
+#include "sink/store_fold.hpp"
+
+namespace wopr {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::int64_t window_us = 31 * day_us;  // of one boot, in one piece
+constexpr int busy_wait_ms = 2000;
+
+constexpr std::array side_names = {"port", "device"};
+constexpr std::array severity_names = {"correctable", "nonfatal", "fatal"};
+
+std::int64_t floor_to(std::int64_t value, std::int64_t unit) {
+  const auto rest = ((value % unit) + unit) % unit;
+  return value - rest;
+}
+
+struct Boot {
+  std::int64_t id;
+  std::string boot_id;
+  std::int64_t zero;
+  std::int64_t last;
+};
+
+struct Sum {
+  std::int64_t from = INT64_MAX;  // boot time
+  std::int64_t to = 0;
+  std::map<std::tuple<int, int, std::string>, std::uint64_t> counts;  // side, severity, token
+  std::uint64_t unwatched = 0;
+  std::int64_t watched_us = 0;
+  std::int64_t loaded_us = 0;
+};
+
+using Key = std::pair<std::int64_t, std::int64_t>;  // link, bucket
+
+std::string time_text(std::int64_t wall) { return to_rfc3339(WallTime(std::chrono::microseconds(wall))); }
+
+}  // namespace
+
+class HistoryReader::State {
+ public:
+  State(std::filesystem::path file, HistoryQuery query) : file_(std::move(file)), query_(std::move(query)) {}
+
+  std::expected<std::optional<std::string>, StoreFailure> next() {
+    try {
+      if (!database_) begin();
+      while (boot_ < boots_.size()) {
+        auto text = piece();
+        statements_->reset();
+        if (!text.empty()) return text;
+      }
+      return std::nullopt;
+    } catch (const SQLite::Exception& error) {
+      return std::unexpected(failure_of(error, file_.string()));
+    }
+  }
+
+ private:
+  struct LinkName {
+    std::string path;
+    std::string slot;
+    std::string port;
+  };
+
+  void begin() {
+    database_ = std::make_unique<SQLite::Database>(file_.string(), SQLite::OPEN_READONLY, busy_wait_ms);
+    database_->exec("PRAGMA cache_size=-1024");
+    statements_.emplace(*database_);
+    auto& links = (*statements_)("SELECT id, path, slot, port FROM link");
+    while (links.executeStep()) {
+      LinkName name{links.getColumn(1).getString(), links.getColumn(2).getString(), links.getColumn(3).getString()};
+      if (!query_.ports.empty() && std::ranges::find(query_.ports, name.port) == query_.ports.end()) continue;
+      names_.emplace(links.getColumn(0).getInt64(), std::move(name));
+    }
+    auto& boots = (*statements_)("SELECT id, boot_id, zero, last FROM boot ORDER BY id");
+    while (boots.executeStep()) {
+      boots_.push_back({boots.getColumn(0).getInt64(), boots.getColumn(1).getString(), boots.getColumn(2).getInt64(),
+                        boots.getColumn(3).getInt64()});
+    }
+    statements_->reset();
+    begin_boot();
+  }
+
+  // Sets the part of the present boot that is asked for.
+  void begin_boot() {
+    if (boot_ >= boots_.size()) return;
+    const auto& boot = boots_[boot_];
+    position_ = query_.since ? std::max<std::int64_t>(query_.since->time_since_epoch().count() - boot.zero, -1) : -1;
+    end_ = query_.until ? std::min(query_.until->time_since_epoch().count() - boot.zero, boot.last) : boot.last;
+    // The observed hour that began before the boot's first instant has a negative start.
+    if (position_ < 0) position_ = -day_us;
+  }
+
+  [[nodiscard]] std::int64_t bucket(const Boot& boot, std::int64_t at, std::int64_t epoch) const {
+    switch (query_.by) {
+      case HistoryBy::hour: return floor_to(boot.zero + at, hour_us);
+      case HistoryBy::day: return floor_to(boot.zero + at, day_us);
+      case HistoryBy::boot: return boot.id;
+      case HistoryBy::epoch: return epoch;
+    }
+    return 0;
+  }
+
+  std::string piece() {
+    const auto& boot = boots_[boot_];
+    const auto from = position_;
+    const auto to = std::min(end_, from + window_us);
+    std::string text;
+    if (from < to) {
+      std::map<Key, Sum> sums;
+      take_deltas(boot, from, to, sums);
+      take_observed(boot, from, to, sums);
+      for (const auto& [key, sum] : sums) text += line(boot, key, sum);
+      text += changes(boot, from, to);
+      text += marks(boot, from, to);
+    }
+    position_ = to;
+    if (to >= end_) {
+      ++boot_;
+      begin_boot();
+    }
+    return text;
+  }
+
+  void take_deltas(const Boot& boot, std::int64_t from, std::int64_t to, std::map<Key, Sum>& sums) {
+    auto& get = bound((*statements_)("SELECT link, until, since, side, severity, name, count, watched, epoch FROM delta "
+                                     "JOIN token ON token.id=token WHERE boot=? AND until>? AND until<=?"),
+                      boot.id, from, to);
+    while (get.executeStep()) {
+      const auto link = get.getColumn(0).getInt64();
+      if (!names_.contains(link)) continue;
+      const auto until = get.getColumn(1).getInt64();
+      // A delta belongs to the hour in which its sample was taken, also when that was on the stroke of it.
+      auto& sum = sums[{link, bucket(boot, std::max<std::int64_t>(until - 1, 0), get.getColumn(8).getInt64())}];
+      sum.from = std::min(sum.from, get.getColumn(2).getInt64());
+      sum.to = std::max(sum.to, until);
+      const auto count = from_column(get.getColumn(6).getInt64());
+      auto& total = sum.counts[{get.getColumn(3).getInt(), get.getColumn(4).getInt(), get.getColumn(5).getString()}];
+      if (__builtin_add_overflow(total, count, &total)) total = UINT64_MAX;
+      if (get.getColumn(7).getInt() == 0) sum.unwatched += count;
+    }
+  }
+
+  void take_observed(const Boot& boot, std::int64_t from, std::int64_t to, std::map<Key, Sum>& sums) {
+    auto& get = bound((*statements_)("SELECT link, start, length, epoch, watched, loaded FROM observed WHERE boot=? AND "
+                                     "start>=? AND start<?"),
+                      boot.id, from, to);
+    while (get.executeStep()) {
+      const auto link = get.getColumn(0).getInt64();
+      if (!names_.contains(link)) continue;
+      const auto start = get.getColumn(1).getInt64();
+      const auto length = get.getColumn(2).getInt64();
+      // The middle: the wall clock may have been set by some seconds since the hours were laid out.
+      auto& sum = sums[{link, bucket(boot, start + length / 2, get.getColumn(3).getInt64())}];
+      sum.from = std::min(sum.from, std::max<std::int64_t>(start, 0));
+      sum.to = std::max(sum.to, std::min(start + length, boot.last));
+      sum.watched_us += get.getColumn(4).getInt64();
+      sum.loaded_us += get.getColumn(5).getInt64();
+    }
+  }
+
+  [[nodiscard]] Json head(const char* kind, std::int64_t link) const {
+    const auto& name = names_.at(link);
+    return Json{{"kind", kind}, {"slot", name.slot}, {"port", name.port}, {"path", name.path}};
+  }
+
+  [[nodiscard]] std::string line(const Boot& boot, const Key& key, const Sum& sum) const {
+    auto json = head("sum", key.first);
+    switch (query_.by) {
+      case HistoryBy::boot: json["bucket"] = boot.boot_id; break;
+      case HistoryBy::epoch: json["bucket"] = key.second; break;
+      default: json["bucket"] = time_text(key.second);
+    }
+    json["from"] = time_text(boot.zero + sum.from);
+    json["to"] = time_text(boot.zero + sum.to);
+    json["counts"] = Json::object();
+    for (const auto& [where, count] : sum.counts) {
+      const auto& [side, severity, token] = where;
+      json["counts"][side_names.at(static_cast<std::size_t>(side))]
+          [severity_names.at(static_cast<std::size_t>(severity))][token] = count;
+    }
+    json["unwatched"] = sum.unwatched;
+    json["watched_s"] = static_cast<double>(sum.watched_us) / 1e6;
+    json["loaded_s"] = static_cast<double>(sum.loaded_us) / 1e6;
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  }
+
+  std::string changes(const Boot& boot, std::int64_t from, std::int64_t to) {
+    std::string text;
+    auto& get = bound((*statements_)("SELECT link, at, grade, direction, candidate, reason FROM verdict WHERE boot=? AND at>? "
+                                     "AND at<=? ORDER BY at, id"),
+                      boot.id, from, to);
+    while (get.executeStep()) {
+      const auto link = get.getColumn(0).getInt64();
+      if (!names_.contains(link)) continue;
+      auto json = head("grade", link);
+      json["at"] = time_text(boot.zero + get.getColumn(1).getInt64());
+      json["grade"] = to_string(static_cast<Grade>(get.getColumn(2).getInt()));
+      json["direction"] = to_string(static_cast<Direction>(get.getColumn(3).getInt()));
+      json["riser_candidate"] = get.getColumn(4).getInt() != 0;
+      json["reason"] = get.getColumn(5).getString();
+      text += json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    }
+    return text;
+  }
+
+  std::string marks(const Boot& boot, std::int64_t from, std::int64_t to) {
+    std::string text;
+    auto& get = bound((*statements_)("SELECT link, at, epoch, text, by, undone FROM mark WHERE boot=? AND at>? AND at<=? "
+                                     "ORDER BY at, id"),
+                      boot.id, from, to);
+    while (get.executeStep()) {
+      const auto link = get.getColumn(0).getInt64();
+      if (!names_.contains(link)) continue;
+      auto json = head("mark", link);
+      json["at"] = time_text(boot.zero + get.getColumn(1).getInt64());
+      json["epoch"] = get.getColumn(2).getInt64();
+      json["text"] = get.getColumn(3).getString();
+      json["by"] = get.getColumn(4).getString();
+      json["undone"] = get.getColumn(5).getInt() != 0;
+      text += json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    }
+    return text;
+  }
+
+  std::filesystem::path file_;
+  HistoryQuery query_;
+  std::unique_ptr<SQLite::Database> database_;
+  std::optional<Statements> statements_;
+  std::map<std::int64_t, LinkName> names_;
+  std::vector<Boot> boots_;
+  std::size_t boot_ = 0;
+  std::int64_t position_ = 0;
+  std::int64_t end_ = 0;
+};
+
+HistoryReader::HistoryReader(std::filesystem::path file, HistoryQuery query)
+    : state_(std::make_unique<State>(std::move(file), std::move(query))) {}
+HistoryReader::~HistoryReader() = default;
+HistoryReader::HistoryReader(HistoryReader&&) noexcept = default;
+
+std::expected<std::optional<std::string>, StoreFailure> HistoryReader::next() { return state_->next(); }
+
+}  // namespace wopr

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sink/store_thread.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <condition_variable>
+#include <list>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "sink/history_reader.hpp"
+
+namespace wopr {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+constexpr std::size_t most_questions = 8;
+constexpr auto reader_patience = 60s;  // a reader that takes nothing for so long is left
+constexpr auto maintenance_interval = 1h;
+constexpr auto check_interval = 24h;
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) close(fd_);
+  }
+  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Descriptor& operator=(Descriptor&&) = delete;
+  [[nodiscard]] int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+void signal_event(int fd) {
+  const std::uint64_t one = 1;
+  (void)!write(fd, &one, sizeof one);
+}
+void clear_event(int fd) {
+  std::uint64_t number = 0;
+  (void)!read(fd, &number, sizeof number);
+}
+
+// One question, as far as it is answered.
+struct Answering {
+  HistoryReader reader;
+  Descriptor pipe;
+  std::string text;  // not yet taken by the reader
+  bool all_read = false;
+  Clock::time_point alive = Clock::now();
+
+  // False when it is over: all said, or nobody listens.
+  bool go_on() {
+    if (text.empty() && !all_read) {
+      auto more = reader.next();
+      if (!more) {
+        text = "{\"kind\":\"error\",\"text\":\"the history cannot be read now\"}\n";
+        all_read = true;
+      } else if (*more) {
+        text = std::move(**more);
+      } else {
+        // The reader's end of file cannot tell an end from a crash; this line can.
+        text = "{\"kind\":\"end\"}\n";
+        all_read = true;
+      }
+    }
+    while (!text.empty()) {
+      const auto written = write(pipe.get(), text.data(), text.size());
+      if (written > 0) {
+        text.erase(0, static_cast<std::size_t>(written));
+        alive = Clock::now();
+        continue;
+      }
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0 && errno == EAGAIN) return Clock::now() - alive < reader_patience;
+      return false;
+    }
+    return !all_read;
+  }
+};
+
+}  // namespace
+
+struct StoreThread::State {
+  StoreOptions options;
+  Descriptor wake{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+  Descriptor told{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  HistoryBatch queue;
+  std::vector<std::pair<HistoryQuery, Descriptor>> questions;
+  std::size_t open_questions = 0;
+  StoreReport report;
+  bool stopping = false;
+  bool writing = false;  // something the thread has taken is not on the disk
+  bool accepting = false;
+  bool ended = false;
+  std::optional<HistorySummary> known;  // read late, for the owner
+
+  // The thread's own:
+  std::unique_ptr<Store> store;
+  std::unique_ptr<HistoryWriter> writer;
+  std::list<Answering> answering;
+  std::chrono::milliseconds delay{};
+  Clock::time_point retry_at{};
+  Clock::time_point maintain_at{};
+  Clock::time_point check_at{};
+
+  void run();
+  bool take();
+  void try_to_load();
+  void tell(std::string degraded);
+  void try_to_write();
+  void look_after();
+  void answer_all();
+  void wait();
+};
+
+void StoreThread::State::tell(std::string degraded) {
+  const std::lock_guard lock(mutex);
+  const StoreReport now{std::move(degraded), writer ? writer->waiting() : 0, known.has_value()};
+  writing = writer && !writer->idle();
+  changed.notify_all();
+  if (std::exchange(report, now) != now) signal_event(told.get());
+}
+
+// False when it is time to end.
+bool StoreThread::State::take() {
+  HistoryBatch batch;
+  std::vector<std::pair<HistoryQuery, Descriptor>> asked;
+  {
+    const std::lock_guard lock(mutex);
+    clear_event(wake.get());
+    batch = std::exchange(queue, {});
+    asked = std::exchange(questions, {});
+    if (!batch.empty()) writing = true;
+    if (stopping && (!writer || (batch.empty() && writer->idle()))) return false;
+  }
+  if (!batch.empty() && writer) writer->take(std::move(batch));
+  for (auto& [query, pipe] : asked) {
+    answering.push_back({HistoryReader(options.file, std::move(query)), std::move(pipe), {}, false, Clock::now()});
+  }
+  return true;
+}
+
+void StoreThread::State::try_to_load() {
+  if (writer || Clock::now() < retry_at) return;
+  auto found = store->load();
+  const bool lost = !found && found.error().kind == StoreFailure::Kind::lost;
+  if (!found && !lost) {
+    delay = delay == 0ms ? options.first_retry : std::min(delay * 2, options.last_retry);
+    retry_at = Clock::now() + delay;
+    return tell(to_string(found.error().error));
+  }
+  delay = 0ms;
+  auto summary = found ? std::move(*found) : HistorySummary{};
+  writer = std::make_unique<HistoryWriter>(*store, options.writer, summary);
+  if (lost) writer->store_is_lost();
+  {
+    const std::lock_guard lock(mutex);
+    known = std::move(summary);
+  }
+  tell({});
+}
+
+void StoreThread::State::try_to_write() {
+  if (!writer || writer->idle() || (delay != 0ms && Clock::now() < retry_at)) return;
+  const auto done = writer->write();
+  if (done) {
+    delay = 0ms;
+    tell({});
+    return;
+  }
+  delay = delay == 0ms ? options.first_retry : std::min(delay * 2, options.last_retry);
+  retry_at = Clock::now() + delay;
+  tell(to_string(done.error().error));
+}
+
+void StoreThread::State::look_after() {
+  if (!writer || delay != 0ms) return;
+  const auto now = Clock::now();
+  if (now >= maintain_at) {
+    const auto more = store->maintain();
+    maintain_at = now + (more && *more ? std::chrono::seconds(1) : std::chrono::seconds(maintenance_interval));
+  }
+  if (now >= check_at) {
+    // Damage shows again at the next write, and is dealt with there: the file is closed and its header or pages refuse.
+    if (const auto sound = store->check(); !sound && sound.error().kind == StoreFailure::Kind::lost) writer->store_is_lost();
+    check_at = now + check_interval;
+  }
+}
+
+void StoreThread::State::answer_all() {
+  const auto before = answering.size();
+  std::erase_if(answering, [](Answering& each) { return !each.go_on(); });
+  if (answering.size() == before) return;
+  const std::lock_guard lock(mutex);
+  open_questions -= before - answering.size();
+}
+
+void StoreThread::State::wait() {
+  std::vector<pollfd> descriptors{{wake.get(), POLLIN, 0}};
+  for (const auto& each : answering) descriptors.push_back({each.pipe.get(), POLLOUT, 0});
+  const auto now = Clock::now();
+  auto until = std::min(maintain_at, check_at);
+  if (delay != 0ms) until = std::min(until, retry_at);
+  if (!answering.empty()) until = std::min(until, now + 1s);
+  const auto wait = std::chrono::ceil<std::chrono::milliseconds>(std::max(until - now, Clock::duration{})).count();
+  (void)poll(descriptors.data(), descriptors.size(), static_cast<int>(std::min<std::int64_t>(wait, 3'600'000)));
+}
+
+void StoreThread::State::run() {
+  // A reader that has gone is an error of write(), not the end of the service.
+  sigset_t signals;
+  sigfillset(&signals);
+  (void)pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  while (take()) {
+    try_to_load();
+    try_to_write();
+    answer_all();
+    {
+      const std::lock_guard lock(mutex);
+      if (stopping && writer && !writer->idle()) return;  // it failed: there is no time to wait for the disk
+    }
+    look_after();
+    wait();
+  }
+  store->close();
+}
+
+StoreThread::StoreThread(StoreOptions options, std::unique_ptr<Store> store,
+                         std::optional<HistorySummary> known, std::string trouble)
+    : state_(std::make_shared<State>()) {
+  auto& s = *state_;
+  s.options = std::move(options);
+  s.store = std::move(store);
+  if (known) {
+    s.writer = std::make_unique<HistoryWriter>(*s.store, s.options.writer, std::move(*known));
+    s.accepting = true;
+  }
+  s.report.degraded = std::move(trouble);
+  s.maintain_at = Clock::now() + 60s;
+  s.check_at = Clock::now() + 30s;
+  // Detached, and the owner of its state: a disk that hangs must not hold up our end.
+  std::thread([state = state_] {
+    state->run();
+    const std::lock_guard lock(state->mutex);
+    state->ended = true;
+    state->changed.notify_all();
+  }).detach();
+}
+
+StoreThread::~StoreThread() {
+  std::unique_lock lock(state_->mutex);
+  state_->stopping = true;
+  signal_event(state_->wake.get());
+  (void)state_->changed.wait_for(lock, 5s, [&] { return state_->ended; });
+}
+
+void StoreThread::write(HistoryBatch batch) {
+  const std::lock_guard lock(state_->mutex);
+  if (!state_->accepting) return;
+  append(state_->queue, std::move(batch));
+  coarsen(state_->queue, HistoryLimits{});
+  signal_event(state_->wake.get());
+}
+
+bool StoreThread::answer(HistoryQuery query, int pipe) {
+  Descriptor end(pipe);
+  (void)fcntl(end.get(), F_SETFL, O_NONBLOCK);
+  const std::lock_guard lock(state_->mutex);
+  if (state_->open_questions >= most_questions) return false;
+  ++state_->open_questions;
+  state_->questions.emplace_back(std::move(query), std::move(end));
+  signal_event(state_->wake.get());
+  return true;
+}
+
+int StoreThread::report_fd() const { return state_->told.get(); }
+
+StoreReport StoreThread::report() {
+  const std::lock_guard lock(state_->mutex);
+  clear_event(state_->told.get());
+  return state_->report;
+}
+
+std::optional<HistorySummary> StoreThread::take_known() {
+  const std::lock_guard lock(state_->mutex);
+  if (!state_->known) return std::nullopt;
+  state_->accepting = true;
+  state_->report.readable_now = false;
+  return std::exchange(state_->known, std::nullopt);
+}
+
+bool StoreThread::flush(std::chrono::milliseconds deadline) {
+  std::unique_lock lock(state_->mutex);
+  return state_->changed.wait_for(lock, deadline, [&] {
+    return (state_->queue.empty() && !state_->writing) || !state_->report.degraded.empty();
+  }) && state_->report.degraded.empty();
+}
+
+}  // namespace wopr

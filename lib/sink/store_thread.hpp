@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The thread that waits for the disk, so that nobody else does. Batches go in at any time and wait in bounded memory
+// (core/history_writer.hpp); questions are answered here too, from a connection of their own, into a pipe, a piece at a
+// time. What the owner of the store must know comes out as a StoreReport, and a descriptor that becomes readable says
+// that there is a new one.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "core/history_query.hpp"
+#include "core/history_writer.hpp"
+#include "sink/store.hpp"
+
+namespace wopr {
+
+struct StoreReport {
+  std::string degraded;       // why nothing can be written now; empty: all is well
+  std::uint64_t waiting = 0;  // errors counted that are not on the disk
+  bool readable_now = false;  // take_known() has something
+
+  friend bool operator==(const StoreReport&, const StoreReport&) = default;
+};
+
+struct StoreOptions {
+  std::filesystem::path file;
+  StoreLimits limits;
+  std::string writer;  // different after each start
+  std::chrono::milliseconds first_retry{1000};
+  std::chrono::milliseconds last_retry{60'000};
+};
+
+class StoreThread {
+ public:
+  // `known` is what the store held when it was loaded. Absent: it could not be read, for the reason `trouble`. Then the
+  // thread goes on trying, and takes nothing in: what is learned without knowing what is stored would count twice.
+  StoreThread(StoreOptions options, std::unique_ptr<Store> store, std::optional<HistorySummary> known,
+              std::string trouble = {});
+  ~StoreThread();  // writes what is waiting, for up to five seconds
+  StoreThread(const StoreThread&) = delete;
+  StoreThread& operator=(const StoreThread&) = delete;
+
+  void write(HistoryBatch batch);
+  // Answers into `pipe`, which is closed when all is said. Too many at once: false.
+  [[nodiscard]] bool answer(HistoryQuery query, int pipe);
+
+  [[nodiscard]] int report_fd() const;
+  // The latest report; clears report_fd().
+  [[nodiscard]] StoreReport report();
+
+  // What the store held, once it could be read after all; from this call on batches are taken in, so the monitor must
+  // have begun anew from it.
+  [[nodiscard]] std::optional<HistorySummary> take_known();
+
+  // True once everything written so far is on the disk, or false after `deadline` or a failure.
+  [[nodiscard]] bool flush(std::chrono::milliseconds deadline);
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;  // the thread may outlive its owner when the disk hangs
+};
+
+}  // namespace wopr
