@@ -67,6 +67,18 @@ std::optional<std::uint16_t> id_of(std::string_view row) {
   return value;
 }
 
+// The `number`th of a structure's strings, counted from 1; absent when there are fewer.
+std::optional<std::span<const std::byte>> nth_string(std::span<const std::byte> strings, unsigned number) {
+  for (; number != 0 && !strings.empty(); --number) {
+    const auto stop = std::ranges::find(strings, std::byte{0});
+    const auto size = static_cast<std::size_t>(stop - strings.begin());
+    if (size == 0) return std::nullopt;
+    if (number == 1) return strings.first(size);
+    strings = strings.subspan(std::min(size + 1, strings.size()));
+  }
+  return std::nullopt;
+}
+
 void replace_all(std::string& text, std::string_view from, std::string_view to) {
   if (from.empty()) return;
   for (auto at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
@@ -125,22 +137,13 @@ std::string redact_smbios(std::span<const std::byte> table) {
     auto end = length;  // of the strings, which close with a double zero
     while (end + 1 < table.size() && (table[end] != std::byte{0} || table[end + 1] != std::byte{0})) ++end;
     if (end + 1 >= table.size()) break;
-    if (type == slot_structure && length > header_size) {
-      auto formatted = std::string{};
-      for (const auto b : table.first(length)) formatted.push_back(static_cast<char>(b));
-      // Only the designation, as the structure's first and only string.
-      auto number = std::to_integer<unsigned>(table[4]);
-      std::size_t begin = length;
-      for (; number > 1 && begin < end; --number) {
-        while (begin < end && table[begin] != std::byte{0}) ++begin;
-        ++begin;
-      }
-      auto stop = begin;
-      while (stop < end && table[stop] != std::byte{0}) ++stop;
-      const bool named = number == 1 && begin < stop;
-      if (named) formatted[4] = 1;
-      kept += formatted;
-      if (named) append(table.subspan(begin, stop - begin));
+    if (type == slot_structure) {
+      const auto strings = table.subspan(length, end - length);
+      const auto named = length > header_size ? nth_string(strings, std::to_integer<unsigned>(table[4])) : std::nullopt;
+      const auto at = kept.size();
+      append(table.first(length));
+      if (named) kept[at + 4] = 1;  // now its first and only string
+      if (named) append(*named);
       kept.append(2, '\0');
     }
     if (type == end_structure) {
