@@ -81,7 +81,7 @@ class Monitor {
   // Goes on from what a store knew, and from now on collects history for it. REQUIRES: before the first scan; `boot` is
   // the machine's.
   void remember(HistorySummary known, HistoryBoot boot);
-  // What is due for the store; absent when nothing is. `all`: whatever there is, as when the service ends.
+  // What is due for the store; absent when nothing is. `all`: at once, if there is news.
   [[nodiscard]] std::optional<HistoryBatch> take_history(Instant now, bool all = false);
   // Something for the history that the monitor cannot see, such as the begin and end of the watch.
   void note_event(HistoryEventKind kind, Instant now, std::string text);

@@ -143,7 +143,9 @@ std::optional<HistoryBatch> Recorder::take(Instant now, Nanoseconds until, bool 
   for (auto& [port, entry] : links_) {
     if (judging.knows(port)) note_epoch(port, entry, judging.ledger(port).state());
   }
-  const bool flush = all || !flushed_at_ || now.boot - *flushed_at_ >= flush_interval;
+  const auto since_flush = flushed_at_ ? now.boot - *flushed_at_ : flush_interval;
+  // Whoever asks again and again must not have the disk write again and again.
+  const bool flush = since_flush >= flush_interval || (all && (news_ || since_flush >= patience));
   const bool urgent = news_ && (!taken_at_ || now.boot - *taken_at_ >= pause);
   if (!flush && !urgent) return std::nullopt;
   for (auto& [port, entry] : links_) {

@@ -19,6 +19,8 @@ class Recorder {
   // Observed time is handed out this often; errors at once, and again after `pause` at the earliest.
   static constexpr Nanoseconds flush_interval = std::chrono::seconds(60);
   static constexpr Nanoseconds pause = std::chrono::seconds(2);
+  // Observed time alone is handed out on request this often.
+  static constexpr Nanoseconds patience = std::chrono::seconds(5);
 
   // What a Monitor tells of an end when its state is to be stored.
   using EndOf = std::function<EndCountsState(const Bdf& port, Side side)>;
@@ -58,7 +60,7 @@ class Recorder {
   [[nodiscard]] const LifetimeCounts& lifetime(const Bdf& port) const { return links_.at(port).lifetime; }
   [[nodiscard]] WallTime since(const Bdf& port) const { return links_.at(port).since; }
 
-  // What is due for the store; absent when nothing is. `all`: whatever there is.
+  // What is due for the store; absent when nothing is. `all`: at once, if there is news.
   [[nodiscard]] std::optional<HistoryBatch> take(Instant now, Nanoseconds until, bool all, const Judging& judging,
                                                  const EndOf& end);
 

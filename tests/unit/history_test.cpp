@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// From batches to the lines of an answer, and from those to what a person sees.
+#include <gtest/gtest.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "cli/history_table.hpp"
+#include "cli/render_history.hpp"
+#include "sink/history_reader.hpp"
+#include "sink/store_thread.hpp"
+#include "support/temporary_directory.hpp"
+
+namespace wopr {
+namespace {
+
+using namespace std::chrono_literals;
+
+const WallTime start{std::chrono::sys_days{std::chrono::year{2026} / 3 / 1} + 22h};
+constexpr auto path = "0000:c0:01.1";
+
+HistoryBatch batch(const std::string& boot, Nanoseconds at, std::uint64_t count, bool watched = true) {
+  HistoryBatch result;
+  result.boot = {boot, boot == "a" ? start : start + 48h, "6.1"};
+  result.until = at;
+  result.links[path] = {"PCIE3", *parse_bdf(path), std::nullopt};
+  result.deltas.push_back({path, at - 1s, at, Side::device, Severity::correctable, "BadTLP", count, Evidence::native, watched, 1, ""});
+  HistoryObserved observed{path, at - 1h, at, 1, {}, {}};
+  observed.watched[4] = 1h;
+  observed.loaded[4] = 30min;
+  result.observed.push_back(observed);
+  return result;
+}
+
+class HistoryTest : public ::testing::Test {
+ protected:
+  HistoryTest() : file_(directory_.path() / "history.db") {
+    Store store(file_);
+    EXPECT_TRUE(store.load());
+    // Before midnight, after it, and two days later in another boot.
+    EXPECT_TRUE(store.commit(batch("a", 1h, 2), {"w", 1}));
+    auto second = batch("a", 3h, 5);
+    second.verdicts.push_back({path, 3h, {Grade::marginal, Direction::to_device, true, Confidence::low}, "often"});
+    second.marks.push_back({path, 3h, 2, "riser \"new\"", "uid 0", false});
+    EXPECT_TRUE(store.commit(second, {"w", 2}));
+    EXPECT_TRUE(store.commit(batch("b", 1h, 7, false), {"w", 3}));
+  }
+
+  std::vector<SlotHistory> ask(const HistoryQuery& query) const {
+    HistoryReader reader(file_, query);
+    std::string text;
+    for (;;) {
+      auto more = reader.next();
+      if (!more) {
+        ADD_FAILURE() << to_string(more.error().error);
+        return {};
+      }
+      if (!*more) break;
+      text += **more;
+    }
+    HistoryTable table;
+    for (std::size_t at = 0, end = 0; (end = text.find('\n', at)) != std::string::npos; at = end + 1) {
+      EXPECT_TRUE(table.take(std::string_view(text).substr(at, end - at)));
+    }
+    return table.slots();
+  }
+
+  TemporaryDirectory directory_;
+  std::filesystem::path file_;
+};
+
+TEST_F(HistoryTest, days_hours_boots_and_periods_add_up) {
+  const auto days = ask({.by = HistoryBy::day, .ports = {}, .since = {}, .until = {}});
+  ASSERT_EQ(days.size(), 1U);
+  ASSERT_EQ(days[0].buckets.size(), 3U);
+  EXPECT_EQ(days[0].buckets[0].name, "2026-03-01T00:00:00Z");
+  EXPECT_EQ(days[0].buckets[0].errors(), 2U);
+  EXPECT_EQ(days[0].buckets[1].errors(), 5U);
+  EXPECT_EQ(days[0].buckets[1].grade, "marginal");
+  EXPECT_EQ(days[0].buckets[2].errors(), 7U);
+  EXPECT_EQ(days[0].buckets[2].unwatched, 7U);
+  EXPECT_DOUBLE_EQ(days[0].buckets[0].watched_s, 3600);
+  EXPECT_DOUBLE_EQ(days[0].buckets[0].loaded_s, 1800);
+  const auto boots = ask({.by = HistoryBy::boot, .ports = {}, .since = {}, .until = {}});
+  ASSERT_EQ(boots[0].buckets.size(), 2U);
+  EXPECT_EQ(boots[0].buckets[0].errors(), 7U);
+  EXPECT_EQ(ask({.by = HistoryBy::hour, .ports = {}, .since = {}, .until = {}})[0].buckets.size(), 3U);
+  const auto later = ask({.by = HistoryBy::day, .ports = {}, .since = start + 2h, .until = start + 24h});
+  ASSERT_EQ(later[0].buckets.size(), 1U);
+  EXPECT_EQ(later[0].buckets[0].errors(), 5U);
+  EXPECT_TRUE(ask({.by = HistoryBy::day, .ports = {"0000:00:01.1"}, .since = {}, .until = {}}).empty());
+}
+
+TEST_F(HistoryTest, is_shown_as_text_json_and_csv) {
+  const auto days = ask({});
+  Style style;
+  style.width = 100;
+  const auto text = render_history(days, HistoryBy::day, style);
+  EXPECT_NE(text.find("PCIE3  14 errors in 3.0 h watched, 1.5 h of it under load; 7 came while nobody watched"), std::string::npos) << text;
+  EXPECT_NE(text.find("2026-03-02"), std::string::npos) << text;
+  EXPECT_NE(text.find("marked: riser \"new\" (uid 0)"), std::string::npos) << text;
+  const auto csv = history_csv(days);
+  EXPECT_NE(csv.find("PCIE3,0000:c0:01.1,2026-03-02T00:00:00Z,"), std::string::npos) << csv;
+  EXPECT_NE(csv.find(",marginal,device,correctable,BadTLP,5\n"), std::string::npos) << csv;
+  EXPECT_NE(history_json(days, HistoryBy::day).find("\"BadTLP\": 7"), std::string::npos);
+}
+
+TEST(HistoryPlot, shows_a_single_error_beside_a_storm) {
+  std::vector<HistoryBucket> buckets(3);
+  buckets[0].counts["port"]["correctable"]["RxErr"] = 1;
+  buckets[2].counts["port"]["correctable"]["RxErr"] = 100000;
+  EXPECT_EQ(plot(buckets, 10, true), "▁ █");
+  EXPECT_EQ(plot(buckets, 10, false), ". @");
+  EXPECT_EQ(plot(buckets, 2, false), " @");
+}
+
+TEST_F(HistoryTest, the_thread_writes_and_answers_and_counts_its_readers) {
+  auto store = std::make_unique<Store>(file_);
+  auto known = store->load();
+  ASSERT_TRUE(known);
+  StoreOptions options;
+  options.file = file_;
+  options.writer = "thread";
+  StoreThread thread(options, std::move(store), std::move(*known));
+  thread.write(batch("b", 2h, 100));
+  EXPECT_TRUE(thread.flush(10s));
+  std::array<int, 2> pipe{};
+  ASSERT_EQ(::pipe(pipe.data()), 0);
+  ASSERT_TRUE(thread.answer({}, pipe[1]));
+  std::string text;
+  for (std::array<char, 4096> buffer{};;) {
+    pollfd ready{pipe[0], POLLIN, 0};
+    ASSERT_EQ(poll(&ready, 1, 10'000), 1);
+    const auto length = read(pipe[0], buffer.data(), buffer.size());
+    if (length <= 0) break;
+    text.append(buffer.data(), static_cast<std::size_t>(length));
+  }
+  close(pipe[0]);
+  EXPECT_TRUE(text.ends_with("{\"kind\":\"end\"}\n")) << text;
+  EXPECT_NE(text.find("\"BadTLP\":107"), std::string::npos) << text;
+  // Readers that take nothing: eight are served, the ninth is told to wait.
+  std::vector<std::array<int, 2>> stuck(9);
+  std::size_t taken = 0;
+  for (auto& each : stuck) {
+    ASSERT_EQ(::pipe(each.data()), 0);
+    // Full before anything is said.
+    ASSERT_GT(fcntl(each[1], F_SETFL, O_NONBLOCK), -1);
+    const std::string filler(4096, 'x');
+    while (::write(each[1], filler.data(), filler.size()) > 0) {
+    }
+    taken += thread.answer({}, each[1]) ? 1U : 0U;
+  }
+  EXPECT_EQ(taken, 8U);
+  thread.write(batch("b", 3h, 1));
+  EXPECT_TRUE(thread.flush(10s));
+  for (const auto& each : stuck) close(each[0]);
+}
+
+TEST(HistoryThread, a_store_that_cannot_be_read_takes_nothing_in_until_it_can) {
+  const TemporaryDirectory directory;
+  const auto file = directory.path() / "later" / "history.db";
+  auto store = std::make_unique<Store>(file);
+  ASSERT_FALSE(store->load());
+  StoreOptions options;
+  options.file = file;
+  options.writer = "thread";
+  options.first_retry = 10ms;
+  options.last_retry = 20ms;
+  StoreThread thread(options, std::move(store), std::nullopt);
+  thread.write(batch("a", 1h, 5));  // would count twice, were it kept
+  pollfd told{thread.report_fd(), POLLIN, 0};
+  ASSERT_EQ(poll(&told, 1, 10'000), 1);
+  EXPECT_FALSE(thread.report().degraded.empty());
+  std::filesystem::create_directory(directory.path() / "later");
+  for (bool readable = false; !readable;) {
+    ASSERT_EQ(poll(&told, 1, 10'000), 1);
+    readable = thread.report().readable_now;
+  }
+  EXPECT_TRUE(thread.take_known());
+  thread.write(batch("a", 2h, 7));
+  EXPECT_TRUE(thread.flush(10s));
+  Store again(file);
+  const auto known = again.load();
+  ASSERT_TRUE(known);
+  EXPECT_EQ(sum(known->links.at(path).lifetime[1]), 7U);
+}
+
+}  // namespace
+}  // namespace wopr
