@@ -234,6 +234,7 @@ void StoreThread::State::run() {
     {
       const std::lock_guard lock(mutex);
       if (stopping && writer && !writer->idle()) return;  // it failed: there is no time to wait for the disk
+      if (stopping) continue;
     }
     look_after();
     wait();

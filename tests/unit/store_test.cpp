@@ -108,6 +108,30 @@ TEST_F(StoreTest, a_batch_tried_twice_is_kept_once) {
   EXPECT_EQ(lifetime(reread(file_)), 10U);
 }
 
+// One file for each version there ever was.
+class EarlierVersion : public StoreTest, public testing::WithParamInterface<int> {};
+
+TEST_P(EarlierVersion, is_read_and_goes_on) {
+  const auto sql = bytes_of(fs::path(WOPR_SOURCE_DIR) / "tests/fixtures/store" / ("history-" + std::to_string(GetParam()) + ".sql"));
+  sqlite3* raw = nullptr;
+  ASSERT_EQ(sqlite3_open(file_.c_str(), &raw), SQLITE_OK);
+  char* complaint = nullptr;
+  ASSERT_EQ(sqlite3_exec(raw, sql.c_str(), nullptr, nullptr, &complaint), SQLITE_OK) << complaint;
+  ASSERT_EQ(sqlite3_exec(raw, "PRAGMA journal_mode=WAL", nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(raw);
+  const auto known = reread(file_);
+  ASSERT_TRUE(known.links.contains("0000:00:01.1"));
+  EXPECT_EQ(known.links.at("0000:00:01.1").now.slot, "PCIE5");
+  EXPECT_EQ(find_count(known.links.at("0000:00:01.1").lifetime[1][0], "BadTLP"), 12U);
+  EXPECT_EQ(known.ends.size(), 4U);
+  EXPECT_EQ(known.ledgers.size(), 2U);
+  Store store(file_);
+  ASSERT_TRUE(store.load());
+  EXPECT_TRUE(store.commit(batch_at(10s, 5), {"a", 1}));
+}
+
+INSTANTIATE_TEST_SUITE_P(all, EarlierVersion, testing::Range(1, 2));
+
 TEST_F(StoreTest, a_newer_version_is_refused_and_not_touched) {
   { ASSERT_TRUE(Store(file_).load()); }
   overwrite(file_, 60, std::string("\0\0\0\x07", 4));
