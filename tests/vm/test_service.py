@@ -60,8 +60,9 @@ def test_a_burst_is_counted_exactly_and_told_in_few_words(served):
     assert told(found)["PCIE3", "device"]["BadTLP"] == kernel
 
 
-def test_hotplug_keeps_the_service_and_its_descriptors(served):
-    machine = served()
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_hotplug_keeps_the_service_and_its_descriptors(served, kernel):
+    machine = served(kernel=kernel)
     pid = shown(machine, "MainPID")
 
     def descriptors() -> int:
