@@ -32,10 +32,13 @@ using Command = std::function<int(const CommonOptions&)>;
 void add_status(CLI::App& app, Command& chosen);
 void add_topology(CLI::App& app, Command& chosen);
 void add_doctor(CLI::App& app, Command& chosen);
+void add_explain(CLI::App& app, Command& chosen);
 void add_events(CLI::App& app, Command& chosen);
 void add_history(CLI::App& app, Command& chosen);
 void add_mark(CLI::App& app, Command& chosen);
 void add_name(CLI::App& app, Command& chosen);
+void add_record(CLI::App& app, Command& chosen);
+void add_replay(CLI::App& app, Command& chosen);
 void add_version(CLI::App& app, Command& chosen);
 
 }  // namespace wopr

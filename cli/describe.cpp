@@ -168,6 +168,10 @@ Cell describe_grade(Grade grade) {
   return {std::string{to_string(grade)}, Ink::bad};
 }
 
+bool is_accused(const SlotStatus& slot) {
+  return slot.grade == Grade::marginal || slot.grade == Grade::bad || slot.grade == Grade::failing;
+}
+
 const EndStatus& end_of(const SlotStatus& slot, Side side) {
   return side == Side::port ? slot.port_end : slot.device_end;
 }

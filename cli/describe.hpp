@@ -40,6 +40,8 @@ namespace wopr {
 // "0", "12", "3 + 1 fatal", "cannot see".
 [[nodiscard]] Cell describe_errors(const EndStatus& end, bool lower_bound);
 [[nodiscard]] Cell describe_grade(Grade grade);
+// The verdict is marginal or worse.
+[[nodiscard]] bool is_accused(const SlotStatus& slot);
 
 // An end that ought to be seen and is not: the device end of an empty slot is none.
 [[nodiscard]] bool is_unseen(const SlotStatus& slot, Side side);

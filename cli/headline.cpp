@@ -145,6 +145,25 @@ void say_lost(std::vector<Cell>& lines, const Status& status, const Slots& slots
   }
 }
 
+// The product's one question first: "1 of 7 slots may need a riser: PCIE3 (marginal, to-host, low confidence)."
+void say_candidates(std::vector<Cell>& lines, const Status& status, const Slots& slots) {
+  std::vector<std::string> words;
+  std::size_t cards = 0;
+  for (const auto* slot : slots) {
+    if (slot->device && (slot->gpu || slot->riser_candidate)) ++cards;
+    if (!slot->riser_candidate) continue;
+    auto word = fmt::format("{} ({}", slot_title(status, *slot), to_string(slot->grade));
+    if (slot->direction != Direction::none) word += fmt::format(", {}", to_string(slot->direction));
+    words.push_back(fmt::format("{}, {} confidence)", word, slot->confidence));
+  }
+  if (words.empty()) return;
+  auto text = fmt::format("{} of {} may need a riser: {}.", words.size(), plural(cards, "slot"), enumerate(words));
+  if (words.size() >= 3 && 2 * words.size() > cards) {
+    text += " So many at once point to a common cause: power, earth, the BIOS, one kind of riser.";
+  }
+  lines.push_back({std::move(text), Ink::bad});
+}
+
 // "7 GPU slots", "8 GPUs in 4 slots".
 std::string population(const Status& status, const Slots& gpus) {
   if (gpus.empty()) return fmt::format("No GPU found, {}", plural(status.slots.size(), "PCI Express link"));
@@ -192,6 +211,8 @@ std::vector<Cell> headline(const Status& status, const Slots& slots) {
   }
   for (const auto& slot : status.slots) subjects.push_back(&slot);
   std::vector<Cell> lines;
+  say_candidates(lines, status, slots);
+  const bool counted = !lines.empty();  // the slots, in words
   say_unseen(lines, gpus.empty() ? subjects : gpus);
   say_errors(lines, status, slots);
   say_lost(lines, status, slots);
@@ -202,7 +223,7 @@ std::vector<Cell> headline(const Status& status, const Slots& slots) {
                                  status.degraded),
                      Ink::warn});
   }
-  lines.front().text = fmt::format("{}. {}", population(status, gpus), lines.front().text);
+  if (!counted) lines.front().text = fmt::format("{}. {}", population(status, gpus), lines.front().text);
   return lines;
 }
 

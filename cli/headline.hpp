@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// The first sentences of the status: what cannot be seen (always first, with the reason), errors, links that lack
-// lanes or speed, and only then that all is well. Pure.
+// The first sentences of the status: which slots may need a riser, what cannot be seen (with the reason), errors, links
+// that lack lanes or speed, and only then that all is well. Pure.
 #pragma once
 
 #include <string>

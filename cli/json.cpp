@@ -205,6 +205,8 @@ Json to_json(const SlotStatus& slot) {
   json["direction"] = to_string(slot.direction);
   json["reasons"] = slot.reasons;
   json["advice"] = slot.advice;
+  json["figures"] = Json::object();
+  for (const auto& [name, value] : slot.figures) json["figures"][name] = value;
   return json;
 }
 

@@ -219,6 +219,9 @@ SlotStatus slot_of(const Json& json) {
   slot.direction = parse_word(json.at("direction"), directions);
   slot.reasons = json.at("reasons").get<std::vector<std::string>>();
   slot.advice = json.at("advice").get<std::vector<std::string>>();
+  if (const auto figures = json.find("figures"); figures != json.end()) {
+    for (const auto& [name, value] : figures->items()) slot.figures.emplace_back(name, value.get<double>());
+  }
   return slot;
 }
 

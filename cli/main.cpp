@@ -40,11 +40,14 @@ int main(int argc, char** argv) {
     add_common(app, options);
     wopr::add_status(app, chosen);
     wopr::add_topology(app, chosen);
+    wopr::add_explain(app, chosen);
     wopr::add_history(app, chosen);
     wopr::add_mark(app, chosen);
     wopr::add_doctor(app, chosen);
     wopr::add_events(app, chosen);
     wopr::add_name(app, chosen);
+    wopr::add_record(app, chosen);
+    wopr::add_replay(app, chosen);
     wopr::add_version(app, chosen);
     try {
       app.parse(argc, argv);

@@ -11,6 +11,9 @@
 namespace wopr {
 namespace {
 
+// `explain` has them all.
+constexpr std::size_t most_reasons = 2;
+
 // The rows of one end: token, count and what it means, the uncorrectable ones first.
 std::string render_counts(const EndStatus& end, const Style& style) {
   struct Row {
@@ -165,8 +168,13 @@ std::string render_detail(const Status& status, const SlotStatus& slot, const Wa
   }
   field("root port", messages_text(slot));
   for (const auto& sentence : explain_lanes(slot.lanes)) field("lanes", sentence);
-  for (const auto& reason : slot.reasons) field("reason", reason);
-  for (const auto& advice : slot.advice) field("advice", advice);
+  for (std::size_t i = 0; i < std::min(slot.reasons.size(), most_reasons); ++i) field("reason", slot.reasons[i]);
+  if (!slot.advice.empty()) field("advice", slot.advice.front());
+  if (slot.reasons.size() > most_reasons || slot.advice.size() > 1) {
+    const auto label = brief_label(slot.slot.label);
+    const bool words = label.find(' ') != std::string_view::npos;
+    field("more", fmt::format("wopr-aer explain {}", words ? fmt::format("\"{}\"", label) : std::string(label)));
+  }
   return text;
 }
 

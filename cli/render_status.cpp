@@ -24,7 +24,7 @@ bool is_shown(const Status& status, const SlotStatus& slot, const StatusView& vi
   const auto is_gpu_slot = [](const SlotStatus& other) { return other.gpu.has_value(); };
   if (slot.device && std::none_of(status.slots.begin(), status.slots.end(), is_gpu_slot)) return true;
   if (view.watch != nullptr && view.watch->keeps(slot.port)) return true;
-  return slot.gpu.has_value() || has_errors(slot) || has_bad_link(slot);
+  return slot.gpu.has_value() || has_errors(slot) || has_bad_link(slot) || is_accused(slot);
 }
 
 // "2 GeForce RTX 4090": the column's title says GPU.
@@ -142,7 +142,7 @@ std::string render_status(const Status& status, const StatusView& view, const St
   if (!shown.empty()) section(render_table(status, shown, view, style));
   // What happens now comes first: a terminal may be too low for all blocks.
   Slots details;
-  std::ranges::copy_if(shown, std::back_inserter(details), [](const auto* slot) { return has_errors(*slot); });
+  std::ranges::copy_if(shown, std::back_inserter(details), [](const auto* slot) { return has_errors(*slot) || is_accused(*slot); });
   std::ranges::stable_partition(details, [&](const auto* slot) {
     const auto* added = added_at(view.watch, *slot);
     return added != nullptr && added->total() != 0;

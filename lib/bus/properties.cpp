@@ -464,6 +464,7 @@ constexpr std::array link_table = {
     plain<S, &S::confidence>("Confidence"),
     worded<S, &S::direction, directions>("Direction"),
     plain<S, &S::reasons>("Reasons"),
+    plain<S, &S::figures>("Figures"),
     plain<S, &S::advice>("Advice"),
 };
 

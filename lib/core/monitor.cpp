@@ -17,7 +17,7 @@ constexpr std::array severities = {Severity::correctable, Severity::nonfatal, Se
 constexpr std::array sides = {Side::port, Side::device};
 
 // Sentences carry hours watched; they are made anew at events and this often, not each second.
-constexpr Nanoseconds words_age = std::chrono::minutes(15);
+constexpr Nanoseconds words_age = std::chrono::minutes(5);
 
 std::int64_t total_messages(const RootPortMessages& messages) {
   return static_cast<std::int64_t>(messages.correctable.value_or(0) + messages.nonfatal.value_or(0) +
@@ -44,6 +44,7 @@ struct LinkRecord {
   LinkStatus status;               // of the last round
   std::vector<std::string> reasons;
   std::vector<std::string> advice;
+  Figures figures;
 };
 
 // A root port's messages against what the functions below it counted. When a card is pulled, the gap that opens is
@@ -471,6 +472,7 @@ void Monitor::State::settle(std::vector<Effect>& effects, Instant now) {
   for (auto& [port, verdict] : judging.verdicts()) {
     auto& record = links[port];
     record.advice = advise(verdict, judging.facts(port));
+    record.figures = figures(verdict, config.verdict);
     record.reasons = std::move(verdict.reasons);
   }
   judge_at.reset();
@@ -635,6 +637,7 @@ SlotStatus Monitor::State::slot_status(std::size_t link_index) const {
   status.riser_candidate = answer.riser_candidate;
   status.confidence = to_string(answer.confidence);
   status.reasons = record.reasons;
+  status.figures = record.figures;
   status.advice = record.advice;
   return status;
 }

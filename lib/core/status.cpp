@@ -85,6 +85,13 @@ std::string_view to_string(Direction direction) {
   return "?";
 }
 
+std::optional<double> find_figure(const Figures& figures, std::string_view name) {
+  for (const auto& [known, value] : figures) {
+    if (known == name) return value;
+  }
+  return std::nullopt;
+}
+
 std::uint64_t SlotStatus::errors() const {
   std::uint64_t total = 0;
   for (const auto* end : {&port_end, &device_end}) {

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/delta.hpp"
@@ -61,6 +62,10 @@ struct Lifetime {
   friend bool operator==(const Lifetime&, const Lifetime&) = default;
 };
 
+// Numbers by name, in an order that reads well; docs/verdict.md lists them. What is not known is left out.
+using Figures = std::vector<std::pair<std::string, double>>;
+[[nodiscard]] std::optional<double> find_figure(const Figures& figures, std::string_view name);
+
 struct SlotStatus {
   SlotName slot;
   Bdf port;
@@ -85,6 +90,7 @@ struct SlotStatus {
   Direction direction = Direction::none;
   std::vector<std::string> reasons;
   std::vector<std::string> advice;
+  Figures figures;                 // the numbers behind the verdict, as of when it was last put into words
 
   // Any error counted at either end, this boot.
   [[nodiscard]] std::uint64_t errors() const;

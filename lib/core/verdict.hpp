@@ -149,6 +149,10 @@ struct Verdict {
 [[nodiscard]] std::optional<Nanoseconds> next_change(const LinkLedger& ledger, const LinkFacts& facts,
                                                      const VerdictPolicy& policy, bool loaded);
 
+// The verdict's numbers under the names docs/verdict.md gives them; those that do not exist are left out. Empty until
+// some time has passed.
+[[nodiscard]] Figures figures(const Verdict& verdict, const VerdictPolicy& policy);
+
 // "18 minutes", "3.2 hours", "12 days".
 [[nodiscard]] std::string rough_duration(Nanoseconds duration);
 

@@ -329,10 +329,14 @@ void explain_company(const Verdict& verdict, std::vector<std::string>& reasons) 
     }
     reasons.push_back(text + ".");
   }
-  if (verdict.trend == Trend::worse || verdict.trend == Trend::better) {
+  const auto chance = 1 / std::max(verdict.trend_p_value, 1e-9);
+  if (verdict.trend == Trend::worse && !std::isfinite(verdict.trend_ratio)) {
+    reasons.push_back(fmt::format("It gets worse: every episode came in the later half of the loaded time (by chance: 1 "
+                                  "in {:.0f}).", chance));
+  } else if (verdict.trend == Trend::worse || verdict.trend == Trend::better) {
     reasons.push_back(fmt::format("It gets {}: {} the episodes per loaded hour in the later half (by chance: 1 in {:.0f}).",
                                   verdict.trend == Trend::worse ? "worse" : "better",
-                                  ratio_text(verdict.trend_ratio), 1 / std::max(verdict.trend_p_value, 1e-9)));
+                                  ratio_text(verdict.trend_ratio), chance));
   }
 }
 

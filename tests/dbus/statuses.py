@@ -29,7 +29,7 @@ def slot(label="PCIE3", port="0000:c0:01.1", device="0000:c2:00.0", index=2):
                      "uncorrectable": {"port": {"nonfatal": {}, "fatal": {}}, "device": {"nonfatal": {}, "fatal": {"DLP": 1}}}},
         "root_port_messages": {"correctable": 0, "nonfatal": 0, "fatal": 0}, "unattributed": 0,
         "grade": "clean", "riser_candidate": False, "confidence": None, "direction": "none", "reasons": [],
-        "advice": [],
+        "advice": [], "figures": {"loaded_hours": 1.5, "to_host_errors": 3.0},
     }
 
 

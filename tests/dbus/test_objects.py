@@ -74,7 +74,8 @@ def test_a_link(start_service, connect):
         "LifetimeSince": 1767225600000000, "LatchedSince": {}, "Lanes": {}, "LinkSettings": {},
         "Latched": {"port": [], "device": []}, "RootPortMessages": {"correctable": 9, "fatal": 0},
         "Unattributed": 0, "LowerBound": False, "Grade": "clean", "RiserCandidate": False, "Confidence": "",
-        "Direction": "none", "Reasons": ["3 episodes"], "Advice": []}
+        "Direction": "none", "Reasons": ["3 episodes"], "Advice": [],
+            "Figures": {"loaded_hours": 1.5, "to_host_errors": 3.0}}
 
 
 def test_what_cannot_be_seen_is_no_key(start_service, connect):

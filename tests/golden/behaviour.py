@@ -63,6 +63,80 @@ class Behaviour(unittest.TestCase):
             out.write(text)
             out.truncate()
 
+    # -- explaining, recording, replaying
+
+    def test_explain_needs_a_slot_and_says_why(self) -> None:
+        self.assertEqual(self.run_it("explain").returncode, 2)
+        self.assertIn("did you mean PCIE3?", self.run_it("explain", "PICE3").stderr)
+        done = self.run_it("explain", "PCIE3")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, "1[0-9] signal errors counted before monitoring began")
+        self.assertLessEqual(max(map(len, done.stdout.splitlines())), 80)
+        slot, = json.loads(self.run_it("explain", "--json", "PCIE3").stdout)["slots"]
+        self.assertEqual((slot["slot"], slot["grade"], slot["figures"]), ("PCIE3", "trace", {}))
+
+    def test_what_was_recorded_can_be_replayed(self) -> None:
+        trace = self.folder / "trace.jsonl"
+        record = self.start("record", str(trace))
+        deadline = time.monotonic() + DEADLINE
+        while not (trace.exists() and trace.read_bytes().count(b"\n") > 5):
+            self.assertLess(time.monotonic(), deadline, "nothing was recorded")
+            self.assertIsNone(record.poll())
+            select.select([], [], [], 0.05)
+        self.add_errors("0000:c0:01.1", "BadTLP", 3)
+        while b'"BadTLP":3' not in trace.read_bytes():
+            self.assertLess(time.monotonic(), deadline, "the errors were not recorded")
+            select.select([], [], [], 0.05)
+        record.send_signal(signal.SIGINT)
+        self.assertEqual(record.wait(DEADLINE), 0)
+        self.assertIn('"end"', trace.read_text().splitlines()[-1])
+        replay = json.loads(self.run_it("replay", "--json", str(trace)).stdout)
+        slot, = (each for each in replay["slots"] if each["port"] == PCIE3)
+        self.assertEqual((slot["grade"], slot["direction"], slot["to_host"]["errors"]), ("trace", "to-host", 3))
+        self.assertIn("PCIE3: trace, to-host", self.run_it("replay", str(trace)).stdout)
+        again = self.run_it("record", str(trace))
+        self.assertEqual(again.returncode, 1)
+        self.assertIn("File exists", again.stderr)
+
+    def replay(self, *lines: str, **more) -> subprocess.CompletedProcess:
+        return self.run_it("replay", "-", *more.pop("options", ()), input="".join(f"{line}\n" for line in lines), **more)
+
+    def test_a_damaged_trace_is_refused_with_the_line(self) -> None:
+        header = '{"trace":1,"period":1,"start":"2026-03-01T20:15:07Z","host":"wopr","colour":"grey"}'
+        link = ('{"t":0,"event":"link","link":"PCIE3","port":"0000:c0:01.1","speed":16,"width":16,"max_speed":16,'
+                '"max_width":16,"humidity":40}')
+        self.assertEqual(self.replay(header, link, '{"t":9,"event":"end"}').returncode, 0, "unknown fields are kept")
+        for lines, row, complaint in (
+                ((header, link, '{"t":9,"ev'), 3, ""),
+                ((header, link, "", '{"t":9,"event":"count","link":"PCIE9","side":"port","added":{"RxErr":1}}'), 4,
+                 "PCIE9"),
+                ((header, link, '{"t":9,"event":"link","link":"PCIE3","speed":"fast"}'), 3, "speed"),
+                ((link,), 1, "header")):
+            done = self.replay(*lines)
+            self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
+            self.assertIn(f"standard input:{row}", done.stderr)
+            self.assertIn(complaint, done.stderr)
+        self.assertIn("is empty", self.replay().stderr)
+        self.assertIn("cannot be opened", self.run_it("replay", "/no/such/trace").stderr)
+
+    def test_replay_takes_the_rule_from_the_configuration(self) -> None:
+        header = '{"trace":1,"period":1,"start":"2026-03-01T20:15:07Z"}'
+        link = ('{"t":0,"event":"link","link":"PCIE3","port":"0000:c0:01.1","speed":16,"width":16,"max_speed":16,'
+                '"max_width":16}')
+        lines = [header, link] + [f'{{"t":{t},"event":"count","link":"PCIE3","side":"port","added":{{"BadTLP":1}}}}'
+                                  for t in (100, 300)] + ['{"t":400,"event":"end"}']
+        config = self.folder / "own-rule"
+        config.mkdir()
+        (config / "wopr-aer.toml").write_text("[verdict]\nmarginal_episodes = 2\n")
+        for options, grade in (((), "trace"), (("--config", str(config)), "marginal")):
+            done = self.replay(*lines, options=("--json", *options))
+            self.assertEqual(json.loads(done.stdout)["slots"][0]["grade"], grade, done.stderr)
+        (config / "wopr-aer.toml").write_text("[verdict]\n\nmarginal_episodes = -2\n")
+        done = self.replay(*lines, options=("--config", str(config)))
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("wopr-aer.toml:3", done.stderr)
+        self.assertIn("marginal_episodes", done.stderr)
+
     # -- options and exit statuses
 
     def test_common_options_stand_before_or_after_the_subcommand(self) -> None:

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "commands.hpp"
+#include "feed.hpp"
+#include "json.hpp"
+#include "output.hpp"
+#include "render_explain.hpp"
+#include "select.hpp"
+#include "table.hpp"
+
+namespace wopr {
+namespace {
+
+struct ExplainOptions {
+  bool json = false;
+  std::string slot;
+};
+
+// A slot behind a switch has several links: each is explained.
+int run_explain(const CommonOptions& common, const ExplainOptions& options) {
+  const auto feed = StatusFeed::open(common);
+  if (!feed) {
+    complain(feed.error());
+    return exit_failed;
+  }
+  const auto ports = select_ports(feed->status(), {options.slot});
+  if (!ports) {
+    complain(ports.error());
+    return exit_usage;
+  }
+  const auto status = restrict_to(feed->status(), *ports);
+  if (options.json) return print(dump(to_json(status), true));
+  const auto style = detect_style(STDOUT_FILENO);
+  std::string text;
+  for (const auto& slot : status.slots) {
+    if (status.slots.size() > 1 && !slot.device) continue;
+    if (!text.empty()) text += "\n";
+    text += render_explain(feed->status(), slot, style);
+  }
+  if (text.empty()) text = render_explain(feed->status(), status.slots.front(), style);
+  if (!status.notes.empty()) text += "\n";
+  for (const auto& note : status.notes) text += paragraph("Note: ", note, style);
+  return print(text);
+}
+
+}  // namespace
+
+void add_explain(CLI::App& app, Command& chosen) {
+  auto* command = app.add_subcommand("explain", "Why a slot has its grade: numbers, reasons, what to do");
+  auto options = std::make_shared<ExplainOptions>();
+  command->add_flag("--json", options->json, "Print JSON: the slot's part of the status, with its figures");
+  command->add_option("SLOT", options->slot, "A slot's name or a PCI address")->type_name("")->required();
+  command->callback([&chosen, options] {
+    chosen = [options](const CommonOptions& common) { return run_explain(common, *options); };
+  });
+}
+
+}  // namespace wopr
