@@ -140,7 +140,9 @@ Cell describe_errors(const EndStatus& end, bool lower_bound) {
   const bool native = end.evidence.evidence == Evidence::native;
   if (!errors_at(end)) {
     if (end.evidence.evidence == Evidence::asleep) return {"asleep", Ink::faint};
-    if (!end.latched.empty()) return {"seen", Ink::warn};
+    if (latched_link_error(end)) return {"seen", Ink::warn};
+    if (!end.latched.empty()) return {"advisory", Ink::plain};
+    if (end.latched_read) return {"none seen", Ink::plain};
     return {"cannot see", Ink::unseen};
   }
   const auto correctable = errors_at(end, Severity::correctable);
@@ -176,14 +178,28 @@ const EndStatus& end_of(const SlotStatus& slot, Side side) {
   return side == Side::port ? slot.port_end : slot.device_end;
 }
 
+bool latched_link_error(const EndStatus& end) {
+  // Requests refused by software or while the bus was searched: set on many functions from the start on, and no sign
+  // of a bad link.
+  constexpr std::array<std::string_view, 5> advisory = {"NonFatalErr", "CorrIntErr", "HeaderOF", "UnsupReq", "ACSViol"};
+  return std::any_of(end.latched.begin(), end.latched.end(), [&](const std::string& type) {
+    return std::find(advisory.begin(), advisory.end(), type) == advisory.end();
+  });
+}
+
+bool counts_by_clearing(const SlotStatus& slot, Side side) {
+  const auto& end = end_of(slot, side);
+  return slot.lower_bound && end.evidence.evidence == Evidence::sticky && end.counts[0] && find_count(*end.counts[0], "RxErr");
+}
+
 bool is_unseen(const SlotStatus& slot, Side side) {
   if (side == Side::device && !slot.device) return false;
-  return end_of(slot, side).evidence.evidence != Evidence::native;
+  return end_of(slot, side).evidence.evidence != Evidence::native && !counts_by_clearing(slot, side);
 }
 
 bool has_errors(const SlotStatus& slot) {
-  return slot.errors() != 0 || slot.unattributed != 0 || !slot.port_end.latched.empty() ||
-         !slot.device_end.latched.empty();
+  return slot.errors() != 0 || slot.unattributed != 0 || latched_link_error(slot.port_end) ||
+         latched_link_error(slot.device_end);
 }
 
 bool has_bad_link(const SlotStatus& slot) {

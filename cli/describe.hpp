@@ -43,6 +43,10 @@ namespace wopr {
 // The verdict is marginal or worse.
 [[nodiscard]] bool is_accused(const SlotStatus& slot);
 
+// A latched type that may speak of the link; advisory ones do not.
+[[nodiscard]] bool latched_link_error(const EndStatus& end);
+// The end's status bits are counted and cleared: its counts are lower bounds.
+[[nodiscard]] bool counts_by_clearing(const SlotStatus& slot, Side side);
 // An end that ought to be seen and is not: the device end of an empty slot is none.
 [[nodiscard]] bool is_unseen(const SlotStatus& slot, Side side);
 [[nodiscard]] const EndStatus& end_of(const SlotStatus& slot, Side side);

@@ -76,6 +76,14 @@ std::string sides_of(const SlotStatus& slot) {
   return text;
 }
 
+// Each of these ends shows at least which types of errors there were.
+bool only_latches(const Unseen& unseen) {
+  const auto port = [](const SlotStatus* slot) { return slot->port_end.latched_read; };
+  const auto device = [](const SlotStatus* slot) { return slot->device_end.latched_read; };
+  return std::ranges::all_of(unseen.both, port) && std::ranges::all_of(unseen.both, device) &&
+         std::ranges::all_of(unseen.port, port) && std::ranges::all_of(unseen.device, device);
+}
+
 void say_unseen(std::vector<Cell>& lines, const Slots& slots) {
   const auto unseen = unseen_ends(slots);
   if (unseen.empty()) return;
@@ -84,8 +92,9 @@ void say_unseen(std::vector<Cell>& lines, const Slots& slots) {
   const auto total = visible_ends(slots);
   const auto& main = *std::max_element(unseen.begin(), unseen.end(),
                                        [](const Unseen& a, const Unseen& b) { return a.ends() < b.ends(); });
-  auto text = ends == total ? fmt::format("Cannot see PCIe errors here: {}.", main.reason)
-                            : fmt::format("Cannot see PCIe errors at {} of {} link ends: {}.", ends, total, main.reason);
+  const auto* verb = std::ranges::all_of(unseen, only_latches) ? "count" : "see";
+  auto text = ends == total ? fmt::format("Cannot {} PCIe errors here: {}.", verb, main.reason)
+                            : fmt::format("Cannot {} PCIe errors at {} of {} link ends: {}.", verb, ends, total, main.reason);
   if (unseen.size() > 1) text += fmt::format(" {} more below.", plural(unseen.size() - 1, "reason"));
   if (ends == total) text += " That no error is shown proves nothing.";
   lines.push_back({text, Ink::unseen});
@@ -130,7 +139,7 @@ void say_lost(std::vector<Cell>& lines, const Status& status, const Slots& slots
   std::vector<std::string> latched;
   std::vector<std::string> lost;
   for (const auto* slot : slots) {
-    if (!slot->port_end.latched.empty() || !slot->device_end.latched.empty()) latched.push_back(slot_title(status, *slot));
+    if (latched_link_error(slot->port_end) || latched_link_error(slot->device_end)) latched.push_back(slot_title(status, *slot));
     if (slot->unattributed != 0) lost.push_back(fmt::format("{} ({})", slot_title(status, *slot), slot->unattributed));
   }
   if (!latched.empty()) {

@@ -61,7 +61,28 @@ std::string side_title(const SlotStatus& slot, Side side) {
   return fmt::format("at the device ({})", to_string(*slot.device));
 }
 
-std::string render_side(const SlotStatus& slot, Side side, const Style& style) {
+// Types whose status bit was seen set. A bit tells that there was one, never how many.
+std::string render_latched(const SlotStatus& slot, Side side, const Status& status, const Style& style) {
+  const auto& end = end_of(slot, side);
+  if (end.latched.empty()) {
+    if (!end.latched_read || counts_by_clearing(slot, side)) return {};
+    const bool cleared_by_driver = side == Side::device && slot.driver == "nvidia";
+    return paragraph("    ", cleared_by_driver ? "nothing latched, but the NVIDIA driver may have cleared it"
+                                               : "nothing latched: no error since the bits were last cleared", style);
+  }
+  std::vector<std::string> words;
+  for (const auto& type : end.latched) {
+    const auto since = end.latched_since.find(type);
+    words.push_back(since == end.latched_since.end()
+                        ? fmt::format("{} (before the first look)", type)
+                        : fmt::format("{} (seen since {})", type, clock_time(since->second, status.now)));
+  }
+  return paragraph("    ", fmt::format("latched: {}; each happened at least once, repeats cannot be told apart",
+                                       enumerate(words, words.size())),
+                   style, Ink::warn);
+}
+
+std::string render_side(const SlotStatus& slot, Side side, const Status& status, const Style& style) {
   const auto& end = end_of(slot, side);
   if (side == Side::device && !slot.device && errors_at(end).value_or(0) == 0) return {};
   const auto title = side_title(slot, side);
@@ -71,17 +92,14 @@ std::string render_side(const SlotStatus& slot, Side side, const Style& style) {
     if (is_unseen(slot, side)) {
       text += paragraph("    ", fmt::format("more may have happened unseen: {}", end.evidence.reason), style, Ink::unseen);
     }
+  } else if (is_unseen(slot, side) && end.latched_read) {
+    text = paragraph("  ", fmt::format("{}: cannot count, {}", title, end.evidence.reason), style, Ink::unseen);
   } else if (is_unseen(slot, side)) {
     text = paragraph("  ", fmt::format("{}: cannot see, {}", title, end.evidence.reason), style, Ink::unseen);
   } else {
     text = paragraph("  ", fmt::format("{}: none", title), style);
   }
-  if (!end.latched.empty()) {
-    text += paragraph("    ", fmt::format("latched in config space: {} (each happened at least once; nobody counts)",
-                                          enumerate(end.latched)),
-                      style, Ink::warn);
-  }
-  return text;
+  return text + render_latched(slot, side, status, style);
 }
 
 // Which way the damaged packets went: the receiver names the bad direction.
@@ -150,8 +168,8 @@ const Added* added_at(const Watch* watch, const SlotStatus& slot) {
 std::string render_detail(const Status& status, const SlotStatus& slot, const Watch* watch, const Style& style) {
   std::string text =
       paragraph("", fmt::format("{}: {}", slot.slot.label, describe_device(slot)), style, Ink::strong);
-  text += render_side(slot, Side::port, style);
-  text += render_side(slot, Side::device, style);
+  text += render_side(slot, Side::port, status, style);
+  text += render_side(slot, Side::device, status, style);
   const auto field = [&](std::string_view name, const std::string& value, Ink ink = Ink::plain) {
     if (!value.empty()) text += paragraph(fmt::format("  {:<12} ", name), value, style, ink);
   };

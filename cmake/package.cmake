@@ -5,8 +5,11 @@ include(GNUInstallDirs)
 
 set(systemd_units_dir lib/systemd/system)  # not LIBDIR: units have no architecture (file-hierarchy(7))
 
-configure_file(systemd/wopr-aerd.service.in systemd/wopr-aerd.service @ONLY)
-install(FILES ${PROJECT_BINARY_DIR}/systemd/wopr-aerd.service DESTINATION ${systemd_units_dir})
+foreach(service wopr-aerd wopr-aer-probe wopr-aer-clear)
+  configure_file(systemd/${service}.service.in systemd/${service}.service @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/systemd/${service}.service DESTINATION ${systemd_units_dir})
+endforeach()
+install(FILES systemd/wopr-aer-probe.socket systemd/wopr-aer-clear.socket DESTINATION ${systemd_units_dir})
 install(FILES systemd/wopr-aer.sysusers.conf DESTINATION lib/sysusers.d RENAME wopr-aer.conf)
 install(FILES systemd/wopr-aer.catalog DESTINATION lib/systemd/catalog)
 install(FILES systemd/org.wopr.Aer1.conf DESTINATION ${CMAKE_INSTALL_DATADIR}/dbus-1/system.d)

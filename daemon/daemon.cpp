@@ -23,6 +23,7 @@
 #include "source/hotplug.hpp"
 #include "live/live_monitor.hpp"
 #include "sink/store_thread.hpp"
+#include "root_helpers.hpp"
 
 namespace wopr {
 namespace {
@@ -34,6 +35,9 @@ using std::chrono::microseconds;
 // Uevents of one hotplug come in a bunch: the scan waits for a pause, though not for ever.
 constexpr auto settle = 100ms;
 constexpr auto settle_at_most = 1s;
+
+// Descriptors of config space that did not come are asked for again this long after.
+constexpr std::uint64_t helper_pause_us = 30'000'000;
 
 constexpr std::uint64_t timer_accuracy_us = 1000;
 
@@ -66,6 +70,9 @@ struct Daemon::State {
   std::string degraded;
   std::optional<Hotplug> hotplug;
   std::unique_ptr<sd_event, EventDeleter> event;
+  std::optional<RootHelpers> helpers;
+  bool clearing_was_permitted = false;
+  std::uint64_t ask_helper_at = 0;  // monotonic us
   std::optional<BusService> bus;  // after the loop: it must go first
   std::optional<KernelWatch> kernel;
   EventSource store_io;
@@ -96,6 +103,8 @@ struct Daemon::State {
   void arm_announcer();
   void watch_kernel();
   void take_kernel_events(const std::vector<WitnessEvent>& events);
+  void ask_helper();
+  void clear_bits();
   void sample();
   void rescan_soon();
   void rescan();
@@ -180,6 +189,13 @@ Result<void> Daemon::State::set_up() {
   event.reset(raw);
   (void)sd_event_set_watchdog(event.get(), 1);
   bus.emplace(event.get(), BusOptions{options.bus, WOPR_VERSION}, log_bus, requests());
+  helpers.emplace(event.get(), options.probe_socket, options.clear_socket,
+                  RootHelpers::Told{[this](auto descriptors, auto trouble) {
+                                      take(monitor.take_descriptors(std::move(descriptors), std::move(trouble)));
+                                    },
+                                    [this](auto answers, const auto& trouble) {
+                                      take(monitor.take_clear_answers(std::move(answers), trouble));
+                                    }});
   if (auto r = add_timer(sample_timer, on_timer<&State::sample>, "set the sampling timer"); !r) return r;
   if (auto r = add_timer(rescan_timer, on_timer<&State::rescan>, "set the scan timer"); !r) return r;
   if (auto r = add_timer(announce_timer, on_timer<&State::arm_announcer>, "set the record timer"); !r) return r;
@@ -313,9 +329,25 @@ void Daemon::State::take_kernel_events(const std::vector<WitnessEvent>& events) 
   arm_announcer();
 }
 
+void Daemon::State::ask_helper() {
+  ask_helper_at = now() + helper_pause_us;
+  helpers->ask_descriptors(monitor.wanted_descriptors());
+}
+
+// What the last sample found latched is cleared and counted, where the owner permits it.
+void Daemon::State::clear_bits() {
+  if (helpers->clearing()) return;
+  const bool permitted = helpers->clearing_permitted();
+  if (permitted) helpers->ask_clearing(monitor.begin_clearing());
+  else if (clearing_was_permitted) take(monitor.take_clear_answers({}, "no longer permitted"));
+  clearing_was_permitted = permitted;
+}
+
 void Daemon::State::sample() {
   take(hotplug ? monitor.sample() : monitor.refresh());
   remember();
+  clear_bits();
+  if (now() >= ask_helper_at) ask_helper();
   // Evenly spaced; rounds that were missed (a suspended machine, a stopped process) are not made up for.
   next_sample = std::max(next_sample + interval(), now());
   sd_event_source_set_time(sample_timer.get(), next_sample);
@@ -333,6 +365,7 @@ void Daemon::State::rescan_soon() {
 void Daemon::State::rescan() {
   rescan_latest.reset();
   take(monitor.rescan());
+  ask_helper();
   malloc_trim(0);  // a scan holds pci.ids for a moment
 }
 

@@ -22,6 +22,12 @@ ParsedOptions parse_options(int argc, char** argv) {
   app.add_option("--state", options.state, "Directory of the history (default: none is kept)")
       ->envname("STATE_DIRECTORY")
       ->option_text("DIR");
+  auto* probe = app.add_option("--probe-socket", options.probe_socket, "Where the root helper hands over config space")
+                    ->option_text("PATH")
+                    ->capture_default_str();
+  auto* clear = app.add_option("--clear-socket", options.clear_socket, "Where it clears latched bits")
+                    ->option_text("PATH")
+                    ->capture_default_str();
   app.add_option("--bus", options.bus, "D-Bus address to serve on (default: the system bus)")->option_text("ADDRESS");
   try {
     app.parse(argc, argv);
@@ -30,6 +36,9 @@ ParsedOptions parse_options(int argc, char** argv) {
     return {std::nullopt, status == 0 ? 0 : 2};
   }
   if (options.config.empty()) options.config = options.sysroot / "etc/wopr-aer";
+  // The helpers of this machine know nothing of another one's tree.
+  if (options.sysroot != "/" && probe->empty()) options.probe_socket.clear();
+  if (options.sysroot != "/" && clear->empty()) options.clear_socket.clear();
   if (options.data.empty()) options.data = WOPR_DATADIR;
   return {options, 0};
 }

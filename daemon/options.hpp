@@ -15,6 +15,8 @@ struct DaemonOptions {
   std::filesystem::path data;      // default: where the boards were installed
   std::filesystem::path snapshot = "/run/wopr-aer/snapshot";
   std::filesystem::path state;     // directory of the history; empty: none is kept
+  std::filesystem::path probe_socket = "/run/wopr-aer-probe.socket";  // where config space is asked for; empty: nowhere
+  std::filesystem::path clear_socket = "/run/wopr-aer-clear.socket";  // where clearing is asked for
   std::string bus;                 // a D-Bus address; empty: the system bus
 };
 

@@ -20,13 +20,15 @@ enum class Evidence : std::uint8_t { native, firmware, sticky, asleep, blind };
 
 struct EndEvidence {
   Evidence evidence = Evidence::blind;
-  bool verified = false;  // Device Control and masks were read and agree
+  bool verified = false;  // Device Control and masks were read
   std::string reason;     // in words; for native ends why a zero may be trusted
 
   friend bool operator==(const EndEvidence&, const EndEvidence&) = default;
 };
 
-// Decides from the facts of `machine` how much is seen of one end of `link`.
+// Decides from the facts of `machine` how much is seen of one end of `link`: native where the root port's AER service is
+// bound and reporting is on; else asleep, firmware (it hands on records), sticky (status bits can be read) or blind. The
+// reason begins with the cause.
 [[nodiscard]] EndEvidence decide_evidence(const Machine& machine, const Link& link, Side side);
 
 // Tokens that must not be printed for an end because their reporting is masked there: those whose bit is set in

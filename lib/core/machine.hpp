@@ -26,6 +26,8 @@ struct Machine {
   bool aer_driver_present = false;  // /sys/bus/pci_express/drivers/aer: the kernel was built with CONFIG_PCIEAER
   bool smbios_readable = false;     // the raw table needs root
   KernelFacts kernel_facts;         // from the kernel's messages, where the journal may be read
+  std::optional<bool> firmware_first;  // HEST says that the firmware handles PCIe errors first; absent: not readable
+  std::string config_closed;        // why config space beyond 64 bytes is not read, where being root is not the cure
   Topology topology;
   std::vector<SmbiosSlot> smbios;
   std::vector<Error> problems;      // what could not be read, each with file and row

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "core/monitor.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <optional>
 #include <set>
+#include <span>
 #include <utility>
 
 #include "core/advice.hpp"
@@ -36,6 +39,7 @@ Instant boot_of(Instant now) {
 struct LinkRecord {
   SlotName slot;
   std::array<EndCounts, 2> ends;  // indexed by Side
+  std::array<StickyCounts, 2> sticky;  // counted by clearing status bits
   std::uint64_t unattributed = 0;
   std::optional<Bdf> device;       // the leading function of the last scan
   std::uint64_t removed_round = 0; // round in which a function of the device end vanished; 0: none
@@ -54,10 +58,23 @@ struct RootRecord {
   std::optional<std::int64_t> gap;
 };
 
+// The status bits of one function nobody reports for, and what the clearing helper says of it.
+struct LatchedRecord {
+  LatchedBits bits;
+  bool looked = false;
+  bool asleep = false;
+  bool clearing = false;  // the helper clears here
+  std::string refusal;    // or says why it does not
+};
+
 struct End {
   Bdf port;
   Side side;
 };
+
+std::span<const std::size_t> functions_at(const Link& link, Side side) {
+  return side == Side::port ? std::span(&link.port, 1) : std::span(link.device);
+}
 
 }  // namespace
 
@@ -69,6 +86,7 @@ struct Monitor::State {
   std::map<Bdf, LinkRecord> links;
   std::map<Bdf, RootRecord> roots;
   std::map<Bdf, End> end_of;           // function -> the one end it belongs to
+  std::map<Bdf, LatchedRecord> latched;
   std::set<Bdf> seen_at_start;         // functions of the first scan whose counters are older than our watch
   std::map<Bdf, LinkSample> readings;  // newer than the scan's
   std::vector<Sample> homeless;        // samples of functions no scan has shown yet
@@ -93,6 +111,11 @@ struct Monitor::State {
   void note_devices(std::vector<Effect>& effects);
   void take(const std::map<Bdf, std::array<EndCounts::Batch, 2>>& batches, std::vector<Effect>& effects);
   void watch_roots(std::vector<Effect>& effects);
+  void look(const Round& in, Instant now);
+  void count_cleared(const std::vector<ClearAnswer>& answers, std::vector<Effect>& effects);
+  void refresh_clearing();
+  [[nodiscard]] bool counts_by_clearing(const Link& link, Side side) const;
+  void show_latched(const Link& link, const LinkRecord& record, Side side, EndStatus& status) const;
   void note_facts(bool first_scan, Instant now);
   void observe(const std::vector<Effect>& effects, Instant now);
   void settle(std::vector<Effect>& effects, Instant now);
@@ -172,6 +195,16 @@ std::vector<Effect> Monitor::apply_scan(Machine machine, std::vector<SlotName> n
   s.note_devices(effects);
   s.note_facts(!s.scanned, now);
   s.recall(effects, now);
+  // What a sleeper had latched stays known; where somebody reports by now, it is his.
+  const auto latching_now = latching();
+  std::erase_if(s.latched, [&](const auto& entry) {
+    const auto* function = s.machine.topology.find(entry.first);
+    return function == nullptr || (!function->asleep && std::ranges::find(latching_now, entry.first) == latching_now.end());
+  });
+  for (auto& [bdf, record] : s.latched) {
+    if (!record.bits.consumed()) record.refusal.clear();  // to be asked again
+  }
+  s.refresh_clearing();
   if (!s.scanned) {
     s.scanned = true;
     for (const auto& function : s.machine.topology.functions) s.seen_at_start.insert(function.bdf);
@@ -238,15 +271,175 @@ std::vector<Effect> Monitor::apply_round(const Round& in, Instant now) {
   }
   for (const auto& bdf : in.vanished) {
     s.seen_at_start.erase(bdf);
+    s.latched.erase(bdf);
     std::erase_if(s.homeless, [&](const Sample& sample) { return sample.bdf == bdf; });
     if (auto* batch = batch_for(bdf, false)) batch->vanished.push_back(bdf);
   }
   s.take(old_counts, effects);
   s.take(new_counts, effects);
   if (!in.changed.empty() || !in.vanished.empty()) s.watch_roots(effects);
+  s.look(in, now);
+  s.count_cleared(in.cleared, effects);
   s.observe(effects, now);
   s.settle(effects, now);
   return effects;
+}
+
+// A function that is gone from the bus is in no round; one that came back under its address is another one.
+void Monitor::State::look(const Round& in, Instant now) {
+  for (const auto& sample : in.latched) {
+    if (!end_of.contains(sample.bdf)) continue;
+    auto& record = latched[sample.bdf];
+    record.asleep = sample.asleep;
+    if (!sample.registers) continue;
+    record.looked = true;
+    record.bits.look(*sample.registers, now.wall);
+    if (record.bits.consumed() && record.clearing) {
+      record.clearing = false;
+      record.refusal = "status bits went away that this program had not cleared: somebody else consumes them";
+      refresh_clearing();
+    }
+  }
+}
+
+// What two functions of one end logged in one sample is one error of the link.
+void Monitor::State::count_cleared(const std::vector<ClearAnswer>& answers, std::vector<Effect>& effects) {
+  std::map<Bdf, std::array<LatchedBits::Taken, 2>> taken;
+  for (const auto& answer : answers) {
+    const auto end = end_of.find(answer.bdf);
+    if (end == end_of.end()) continue;
+    auto& record = latched[answer.bdf];
+    if (!record.bits.consumed()) {
+      record.clearing = answer.refusal.empty();
+      record.refusal = answer.refusal;
+    }
+    const auto bits = record.bits.clear(answer.cleared);
+    auto& sum_of = taken[end->second.port][static_cast<std::size_t>(end->second.side)];
+    sum_of.before |= bits.before;
+    sum_of.now |= bits.now;
+  }
+  if (!answers.empty()) refresh_clearing();
+  for (const auto& [port, by_side] : taken) {
+    auto& link = links[port];
+    for (const auto side : sides) {
+      auto& counts = link.sticky[static_cast<std::size_t>(side)];
+      const auto added = counts.take(by_side[static_cast<std::size_t>(side)]);
+      for (const bool old : {true, false}) {
+        const auto& part = added[old ? 0 : 1];
+        if (!part.empty()) {
+          effects.push_back(ErrorsCounted{port, link.slot.label, side, Severity::correctable, part, sum(counts.total()), old});
+        }
+      }
+    }
+  }
+}
+
+// An end counts when the helper clears at each of its functions that has status bits.
+bool Monitor::State::counts_by_clearing(const Link& link, Side side) const {
+  bool any = false;
+  for (const auto index : functions_at(link, side)) {
+    const auto record = latched.find(machine.topology.functions[index].bdf);
+    if (record == latched.end() || !record->second.looked) continue;
+    if (!record->second.clearing) return false;
+    any = true;
+  }
+  return any;
+}
+
+// The judge may use counts made by clearing where both ends that are sticky have them.
+void Monitor::State::refresh_clearing() {
+  for (const auto& link : machine.topology.links) {
+    const auto port = machine.topology.functions[link.port].bdf;
+    if (!judging.knows(port)) continue;
+    auto facts = judging.facts(port);
+    bool counting = false;
+    bool lacking = false;
+    for (const auto side : sides) {
+      if (facts.evidence[static_cast<std::size_t>(side)].evidence != Evidence::sticky) continue;
+      (counts_by_clearing(link, side) ? counting : lacking) = true;
+    }
+    const bool counts = counting && !lacking;
+    if (facts.sticky_counts == counts) continue;
+    facts.sticky_counts = counts;
+    judging.set_facts(port, std::move(facts), last_round.value_or(since));
+    judge = true;
+  }
+}
+
+std::vector<Bdf> Monitor::latching() const {
+  const auto& s = *state_;
+  std::vector<Bdf> functions;
+  for (const auto& link : s.machine.topology.links) {
+    for (const auto side : sides) {
+      const auto evidence = decide_evidence(s.machine, link, side).evidence;
+      if (evidence != Evidence::sticky && evidence != Evidence::firmware) continue;
+      for (const auto index : functions_at(link, side)) {
+        const auto& function = s.machine.topology.functions[index];
+        if (function.config && function.config->aer && function.config->express && !function.virtual_function) {
+          functions.push_back(function.bdf);
+        }
+      }
+    }
+  }
+  return functions;
+}
+
+std::vector<ClearRequest> Monitor::clearable() const {
+  const auto& s = *state_;
+  std::vector<ClearRequest> requests;
+  if (s.machine.kernel_facts.firmware_records != 0) return requests;  // the firmware consumes them
+  for (const auto& [bdf, record] : s.latched) {
+    if (!record.looked || record.asleep || !record.refusal.empty()) continue;
+    const auto bits = record.bits.pending();
+    if (!record.clearing || bits != 0) requests.push_back({bdf, record.clearing ? bits : 0});
+  }
+  return requests;
+}
+
+void Monitor::stop_clearing() {
+  for (auto& [bdf, record] : state_->latched) {
+    record.clearing = false;
+    record.refusal.clear();
+  }
+  state_->refresh_clearing();
+}
+
+// Status bits of an end that nobody reports for, and what was counted by clearing them.
+void Monitor::State::show_latched(const Link& link, const LinkRecord& record, Side side, EndStatus& status) const {
+  if (status.evidence.evidence != Evidence::sticky && status.evidence.evidence != Evidence::firmware) return;
+  bool asleep = false;
+  std::string refusal;
+  for (const auto index : functions_at(link, side)) {
+    const auto found = latched.find(machine.topology.functions[index].bdf);
+    if (found == latched.end()) continue;
+    asleep = asleep || found->second.asleep;
+    if (refusal.empty()) refusal = found->second.refusal;
+    status.latched_read = status.latched_read || found->second.looked;
+    for (const auto& [type, seen] : found->second.bits.types()) {
+      const bool known = std::ranges::find(status.latched, type) != status.latched.end();
+      if (!known) status.latched.push_back(type);
+      // Of two functions the earlier sight counts; one that was set at the first look has no time.
+      if (!seen) status.latched_since.erase(type);
+      else if (!known) status.latched_since[type] = *seen;
+      else if (auto at = status.latched_since.find(type); at != status.latched_since.end()) at->second = std::min(at->second, *seen);
+    }
+  }
+  const auto& sticky = record.sticky[static_cast<std::size_t>(side)];
+  const bool counting = counts_by_clearing(link, side);
+  if (counting || sum(sticky.total()) != 0) {
+    auto& counts = status.counts[static_cast<std::size_t>(Severity::correctable)];
+    if (!counts) counts.emplace();
+    add(*counts, sticky.total());
+    add(status.before_monitoring[static_cast<std::size_t>(Severity::correctable)], sticky.before());
+  }
+  if (asleep) {
+    status.evidence.evidence = Evidence::asleep;
+    status.evidence.reason += "; asleep now, and not woken";
+  } else if (counting) {
+    status.evidence.reason += "; they are counted and cleared at each sample, so counts are lower bounds";
+  } else if (!refusal.empty()) {
+    status.evidence.reason += fmt::format("; not cleared: {}", refusal);
+  }
 }
 
 // The judge's picture of each link after a scan. Receivers may stumble where a card or its driver has just come.
@@ -269,6 +462,7 @@ void Monitor::State::note_facts(bool first_scan, Instant now) {
     auto facts = link_facts(machine, link, names[i], record.status);
     facts.errors_before_watch = before.errors_before_watch;
     facts.failures_before_watch = before.failures_before_watch;
+    facts.sticky_counts = before.sticky_counts;
     judging.set_facts(port, std::move(facts), now);
     const auto driver = link.empty() ? std::string()
                                      : topology.functions[leading_function(topology, link, config.gpus)].driver;
@@ -579,7 +773,10 @@ EndStatus Monitor::State::end_status(const Link& link, const LinkRecord& record,
   const auto total = end.total();
   // What was counted while a card stood here stays known after it has gone.
   const bool counted = sum(total) != 0;
-  if (status.evidence.evidence != Evidence::native && !counted) return status;
+  if (status.evidence.evidence != Evidence::native && !counted) {
+    show_latched(link, record, side, status);
+    return status;
+  }
   const auto& topology = machine.topology;
   const Function& masks = side == Side::port || link.empty() ? topology.functions[link.port]
                                                              : topology.functions[link.device.front()];
@@ -598,6 +795,7 @@ EndStatus Monitor::State::end_status(const Link& link, const LinkRecord& record,
       if (count.value != 0) status.before_monitoring[i].push_back(count);
     }
   }
+  show_latched(link, record, side, status);
   return status;
 }
 
@@ -623,6 +821,11 @@ SlotStatus Monitor::State::slot_status(std::size_t link_index) const {
   status.lanes = link_lanes(topology, link);
   status.port_end = end_status(link, record, Side::port);
   status.device_end = end_status(link, record, Side::device);
+  for (const auto side : sides) {
+    if (sum(record.sticky[static_cast<std::size_t>(side)].total()) != 0 || counts_by_clearing(link, side)) {
+      status.lower_bound = true;
+    }
+  }
   status.unattributed = record.unattributed;
   if (recorder && recorder->knows(port.bdf)) {
     status.lifetime = Lifetime{recorder->since(port.bdf), recorder->lifetime(port.bdf)};
@@ -658,6 +861,8 @@ Status Monitor::status(Instant now) const {
   status.problems.insert(status.problems.end(), s.round_problems.begin(), s.round_problems.end());
   return status;
 }
+
+const std::vector<Error>& Monitor::round_problems() const { return state_->round_problems; }
 
 bool Monitor::has_problems() const { return !state_->round_problems.empty(); }
 

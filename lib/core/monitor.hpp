@@ -15,6 +15,7 @@
 #include "core/history.hpp"
 #include "core/judging.hpp"
 #include "core/machine.hpp"
+#include "core/probe_request.hpp"
 #include "core/sample.hpp"
 #include "core/slot.hpp"
 #include "core/status.hpp"
@@ -99,6 +100,7 @@ class Monitor {
 
   // The last round reported problems: the Status differs once they are over.
   [[nodiscard]] bool has_problems() const;
+  [[nodiscard]] const std::vector<Error>& round_problems() const;
 
   // From now on these functions count as GPUs (the owner changed the configuration); takes effect with the next scan.
   void set_gpus(GpuRule gpus);
@@ -109,6 +111,15 @@ class Monitor {
   [[nodiscard]] const Judging& judging() const;
   // Something changed at the slot: the link's epoch ends. REQUIRES: judging().knows(port).
   std::vector<Effect> mark(const Bdf& port, std::string text, Instant now, std::string by = {});
+
+  // Status bits nobody reports, at functions the caller is to read and hand in by Round::latched: those of ends that are
+  // not native and whose AER capability is readable.
+  [[nodiscard]] std::vector<Bdf> latching() const;
+  // The bits of these that are to be cleared and counted, as of the last round; with 0, functions of which it is not yet
+  // known whether clearing would be refused.
+  [[nodiscard]] std::vector<ClearRequest> clearable() const;
+  // Clearing is not to be had any more, for this reason: what was counted stays.
+  void stop_clearing();
 
   // The functions whose counters belong to some link end, for the reader to watch.
   [[nodiscard]] std::vector<Bdf> watched() const;

@@ -11,6 +11,7 @@
 
 #include "core/aer.hpp"
 #include "core/bdf.hpp"
+#include "core/latched.hpp"
 #include "core/link.hpp"
 
 namespace wopr {
@@ -62,6 +63,8 @@ struct Round {
   std::vector<Sample> changed;
   std::vector<LinkSample> links;
   std::vector<Bdf> vanished;
+  std::vector<LatchedSample> latched;  // status bits of functions that nobody reports for, when they changed
+  std::vector<ClearAnswer> cleared;    // what the clearing helper has answered since
   std::vector<Error> problems;  // per file and row; they recur each round while they last
 };
 

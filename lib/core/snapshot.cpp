@@ -60,6 +60,10 @@ bool take_row(std::string_view row, Snapshot& snapshot) {
     snapshot.physical_slots[*port] = *slot;
     return true;
   }
+  if (row == "hest\tfirmware-first" || row == "hest\tos-first") {
+    snapshot.firmware_first = row.ends_with("firmware-first");
+    return true;
+  }
   return false;
 }
 
@@ -68,6 +72,7 @@ bool take_row(std::string_view row, Snapshot& snapshot) {
 Snapshot take_snapshot(const Machine& machine) {
   Snapshot snapshot;
   snapshot.smbios = machine.smbios;
+  snapshot.firmware_first = machine.firmware_first;
   for (const auto& link : machine.topology.links) {
     const auto& port = machine.topology.functions[link.port];
     if (const auto slot = port.slot_number()) snapshot.physical_slots[port.bdf] = *slot;
@@ -84,6 +89,7 @@ std::string format_snapshot(const Snapshot& snapshot) {
   for (const auto& [port, slot] : snapshot.physical_slots) {
     text += fmt::format("sltcap\t{}\t{}\n", to_string(port), slot);
   }
+  if (snapshot.firmware_first) text += fmt::format("hest\t{}\n", *snapshot.firmware_first ? "firmware-first" : "os-first");
   return text;
 }
 
@@ -103,12 +109,13 @@ Partial<Snapshot> parse_snapshot(std::string_view text, std::string_view where) 
     }
     if (row.empty() || take_row(row, result.value)) continue;
     result.problems.push_back(
-        Error{"expected a smbios or sltcap row", fmt::format("{}:{}", where, row_number), ""});
+        Error{"expected a smbios, sltcap or hest row", fmt::format("{}:{}", where, row_number), ""});
   }
   return result;
 }
 
 void apply_snapshot(Machine& machine, const Snapshot& snapshot) {
+  if (!machine.firmware_first) machine.firmware_first = snapshot.firmware_first;
   if (!machine.smbios_readable && machine.smbios.empty()) machine.smbios = snapshot.smbios;
   for (auto& function : machine.topology.functions) {
     const auto it = snapshot.physical_slots.find(function.bdf);

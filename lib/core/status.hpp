@@ -16,21 +16,12 @@
 
 #include "core/delta.hpp"
 #include "core/evidence.hpp"
+#include "core/instant.hpp"
 #include "core/lanes.hpp"
 #include "core/link.hpp"
 #include "core/slot.hpp"
 
 namespace wopr {
-
-using WallTime = std::chrono::sys_time<std::chrono::microseconds>;
-
-// One instant on both clocks: boot time orders and measures, wall time is for people.
-struct Instant {
-  std::chrono::nanoseconds boot{};
-  WallTime wall{};
-
-  friend bool operator==(const Instant&, const Instant&) = default;
-};
 
 // RFC 3339 in UTC, with seconds: "2026-03-01T20:15:07Z".
 [[nodiscard]] std::string to_rfc3339(WallTime time);

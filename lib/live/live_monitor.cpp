@@ -1,21 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "live/live_monitor.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <array>
 #include <chrono>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "config/boards.hpp"
 #include "core/notes.hpp"
 #include "core/snapshot.hpp"
 #include "source/clock.hpp"
+#include "source/config_space.hpp"
 #include "source/counters.hpp"
 #include "source/kernel_facts.hpp"
+#include "source/latched.hpp"
 #include "source/links.hpp"
 #include "source/machine.hpp"
 
@@ -62,6 +68,15 @@ std::vector<Bdf> link_functions(const Topology& topology) {
   return functions;
 }
 
+// The same incarnation of the function: a device that was replaced has another file.
+bool is_config_of(const Root& root, const Bdf& bdf, const UniqueFd& fd) {
+  struct stat held {};
+  struct stat now {};
+  const auto path = root.pci_devices() / to_string(bdf) / "config";
+  return ::fstat(fd.get(), &held) == 0 && ::stat(path.c_str(), &now) == 0 && held.st_ino == now.st_ino &&
+         held.st_dev == now.st_dev;
+}
+
 }  // namespace
 
 struct LiveMonitor::State {
@@ -72,11 +87,53 @@ struct LiveMonitor::State {
   LinkReader links;
   std::optional<KernelFacts> kernel_facts;  // read with the first scan
   std::optional<HistorySummary> known;      // until the first scan
+  LatchedReader latched;
   Observation first;
+  std::map<Bdf, UniqueFd> descriptors;  // of config, opened by root
+  std::string config_closed;            // why there are none
+  std::set<Bdf> clearing;               // functions the clearing helper is being asked about
 
   Observation scan();
   Observation sample();
+  Observation apply(Round round);
+  void read_capabilities(Machine& machine);
+  void watch_latched();
+  [[nodiscard]] UniqueFd open_config(const Bdf& bdf) const;
 };
+
+// What root may read of config space, through descriptors of his. A descriptor of a function that is gone goes too.
+void LiveMonitor::State::read_capabilities(Machine& machine) {
+  machine.config_closed = config_closed;
+  std::erase_if(descriptors, [&](const auto& entry) { return !is_config_of(places.root, entry.first, entry.second); });
+  for (auto& function : machine.topology.functions) {
+    const auto descriptor = descriptors.find(function.bdf);
+    if (descriptor == descriptors.end() || function.asleep) continue;
+    if (function.config && function.config->capabilities_readable()) continue;
+    const auto bytes = read_config_space(descriptor->second.get(), to_string(function.bdf), ConfigDepth::capabilities);
+    if (bytes) function.config = parse_config_space(*bytes);
+    else if (!bytes.error().absent()) machine.problems.push_back(bytes.error().error);
+  }
+}
+
+UniqueFd LiveMonitor::State::open_config(const Bdf& bdf) const {
+  if (const auto found = descriptors.find(bdf); found != descriptors.end()) {
+    return UniqueFd(::fcntl(found->second.get(), F_DUPFD_CLOEXEC, 0));
+  }
+  const auto path = places.root.pci_devices() / to_string(bdf) / "config";
+  return UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+}
+
+void LiveMonitor::State::watch_latched() {
+  std::vector<LatchedSource> sources;
+  for (const auto& bdf : monitor.latching()) {
+    const auto* function = monitor.machine().topology.find(bdf);
+    auto config = open_config(bdf);
+    if (!config) continue;
+    const auto& space = *function->config;
+    sources.push_back({bdf, std::move(config), space.express->offset, space.aer->offset, space.aer->root_status.has_value()});
+  }
+  latched.watch(std::move(sources));
+}
 
 Observation LiveMonitor::State::scan() {
   auto machine = read_machine(places.root);
@@ -88,6 +145,7 @@ Observation LiveMonitor::State::scan() {
   }
   if (!kernel_facts) kernel_facts = read_kernel_facts(places.root, machine.boot_id);
   machine.kernel_facts = *kernel_facts;
+  read_capabilities(machine);
   SlotSources sources;
   sources.overrides = settings.config.slots;
   sources.board = find_board(settings.boards.value, machine.board_vendor, machine.board_name);
@@ -106,14 +164,21 @@ Observation LiveMonitor::State::scan() {
   observation.effects = monitor.apply_scan(std::move(machine), std::move(names), read_clocks());
   observation.changed = true;
   counters->watch(monitor.watched());
+  watch_latched();
   return observation;
 }
 
 Observation LiveMonitor::State::sample() {
   auto round = counters->read();
   round.links = links.read();
+  round.latched = latched.read(clearing);
+  return apply(std::move(round));
+}
+
+Observation LiveMonitor::State::apply(Round round) {
   Observation observation;
   observation.changed = !round.changed.empty() || !round.links.empty() || !round.vanished.empty() ||
+                        !round.latched.empty() || !round.cleared.empty() ||
                         !round.problems.empty() || monitor.has_problems();
   observation.effects = monitor.apply_round(round, read_clocks());
   return observation;
@@ -129,9 +194,10 @@ Result<LiveMonitor> LiveMonitor::start(Places places, std::string monitor_name,
   config.verdict = settings->config.verdict;
   Monitor monitor(std::move(config), read_clocks());
   LinkReader links(places.root);
+  LatchedReader latched(places.root);
   auto state = std::make_unique<State>(
       State{std::move(places), std::move(*settings), std::move(monitor), std::nullopt, std::move(links), std::nullopt,
-            std::move(known), {}});
+            std::move(known), std::move(latched), {}, {}, {}, {}});
   state->first = state->scan();
   append(state->first.effects, state->sample().effects);
   return LiveMonitor(std::move(state));
@@ -156,6 +222,42 @@ Observation LiveMonitor::take_kernel_facts(KernelFacts facts) {
 }
 
 Observation LiveMonitor::sample() { return state_->sample(); }
+
+std::vector<Bdf> LiveMonitor::wanted_descriptors() const {
+  std::vector<Bdf> wanted;
+  const auto& topology = machine().topology;
+  for (const auto& bdf : state_->monitor.watched()) {
+    const auto* function = topology.find(bdf);
+    if (function == nullptr || state_->descriptors.contains(bdf)) continue;
+    const bool readable = function->config && function->config->capabilities_readable();
+    if (!readable && function->config_size.value_or(0) > 64) wanted.push_back(bdf);
+  }
+  return wanted;
+}
+
+Observation LiveMonitor::take_descriptors(std::vector<std::pair<Bdf, UniqueFd>> descriptors, std::string trouble) {
+  const bool news = !descriptors.empty() || trouble != state_->config_closed;
+  for (auto& [bdf, fd] : descriptors) state_->descriptors[bdf] = std::move(fd);
+  state_->config_closed = std::move(trouble);
+  return news ? rescan() : Observation{};
+}
+
+std::vector<ClearRequest> LiveMonitor::begin_clearing() {
+  auto requests = state_->monitor.clearable();
+  for (const auto& request : requests) state_->clearing.insert(request.bdf);
+  return requests;
+}
+
+Observation LiveMonitor::take_clear_answers(std::vector<ClearAnswer> answers, const std::string& trouble) {
+  state_->clearing.clear();
+  if (!trouble.empty()) state_->monitor.stop_clearing();
+  Round round;
+  round.cleared = std::move(answers);
+  round.problems = state_->monitor.round_problems();
+  auto observation = state_->apply(std::move(round));
+  observation.changed = observation.changed || !trouble.empty();
+  return observation;
+}
 
 Observation LiveMonitor::refresh() { return state_->counters->bus_changed() ? rescan() : sample(); }
 

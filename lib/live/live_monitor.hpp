@@ -14,6 +14,7 @@
 #include "config/config.hpp"
 #include "core/monitor.hpp"
 #include "source/root.hpp"
+#include "source/sysfs.hpp"
 
 namespace wopr {
 
@@ -46,6 +47,17 @@ class LiveMonitor {
   // The kernel's messages have told more of the machine than was read from them at the start.
   Observation take_kernel_facts(KernelFacts facts);
   Observation sample();
+
+  // Functions of link ends whose config space this process may not read beyond 64 bytes and has no descriptor for.
+  [[nodiscard]] std::vector<Bdf> wanted_descriptors() const;
+  // What the root helper has handed over, read-only, and why not more (empty when all came). Scans anew. Descriptors
+  // are kept as long as their function is the same one.
+  Observation take_descriptors(std::vector<std::pair<Bdf, UniqueFd>> descriptors, std::string trouble);
+
+  // What to ask the clearing helper for. Until take_clear_answers(), the functions named are not read.
+  [[nodiscard]] std::vector<ClearRequest> begin_clearing();
+  // `trouble`: why clearing is not to be had at all; empty when every request was answered.
+  Observation take_clear_answers(std::vector<ClearAnswer> answers, const std::string& trouble);
 
   // For callers without hotplug events: a rescan when functions have come or gone since the last call (always at
   // the first), else a sample.

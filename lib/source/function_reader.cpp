@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "source/config_space.hpp"
+#include "source/port_services.hpp"
 
 namespace wopr {
 namespace {
@@ -63,8 +64,11 @@ std::optional<Function> FunctionReader::read_facts(const Bdf& bdf) {
     if (error == std::errc{} && end == digits.data() + digits.size()) function.config_size = size;
     else problems_.push_back(directory->bad_content("config_size", *noted, "a number of bytes"));
   }
-  if (function.is_bridge() || (function.class_code >> 8) == event_collector_class)
-    read_services(*directory, function);
+  if (function.is_bridge() || (function.class_code >> 8) == event_collector_class) {
+    const auto services = read_port_services(*directory, bdf, problems_);
+    function.port_services = services.any;
+    function.aer_service_bound = services.aer_bound;
+  }
   if (const auto slot = slots_.find({bdf.domain, bdf.bus, bdf.device}); slot != slots_.end())
     function.sysfs_slot = slot->second;
   if (is_gone(bdf, *directory)) return vanished();
@@ -131,25 +135,6 @@ void FunctionReader::read_parent(Function& function) {
   if (path.size() == name.size()) return;
   const auto above = parse_bdf(last_component(path.substr(0, path.size() - name.size() - 1)));
   if (above) function.parent_bdf = *above;
-}
-
-// Port services are children named <address>:pcieXYZ, XYZ = ((port type - 4) << 8) | service in hexadecimal
-// (drivers/pci/pcie/portdrv.c: get_descriptor_id); service 2 is AER.
-void FunctionReader::read_services(const Directory& directory, Function& function) {
-  const std::string prefix = to_string(function.bdf) + ":pcie";
-  const auto names = take(directory.names(), problems_);
-  if (!names) return;
-  for (const auto& name : *names) {
-    if (!name.starts_with(prefix)) continue;
-    unsigned id = 0;
-    const char* const end = name.data() + name.size();
-    const auto [stop, error] = std::from_chars(name.data() + prefix.size(), end, id, 16);
-    if (error != std::errc{} || stop != end) continue;
-    function.port_services = true;
-    if ((id & 0xffU) != 0x02) continue;
-    const auto driver = take(directory.link(name + "/driver"), problems_);
-    if (driver && last_component(*driver) == "aer") function.aer_service_bound = true;
-  }
 }
 
 // drivers/base/power/sysfs.c: runtime_status_show. "unsupported" and "error" devices are not woken by a read:

@@ -35,7 +35,6 @@ class FunctionReader {
   void read_identity(const Directory& directory, Function& function);
   std::uint32_t read_id(const Directory& directory, std::string_view name, std::size_t digits);
   void read_parent(Function& function);
-  void read_services(const Directory& directory, Function& function);
   void read_runtime_status(const Directory& directory, Function& function);
   std::optional<double> read_speed(const Directory& directory, std::string_view name);
   std::optional<unsigned> read_width(const Directory& directory, std::string_view name);

@@ -8,8 +8,10 @@
 #include <filesystem>
 #include <iterator>
 #include <set>
+#include <span>
 #include <system_error>
 
+#include "core/hest.hpp"
 #include "source/dmi.hpp"
 #include "source/functions.hpp"
 #include "source/nvidia.hpp"
@@ -56,6 +58,22 @@ void ask_kernel(const Root& root, Machine& machine) {
   if (machine.kernel_release.empty()) machine.kernel_release = name.release;
 }
 
+// Root's to read. No table, no firmware that goes first.
+void read_hest(const Root& root, Machine& machine) {
+  constexpr std::size_t limit = std::size_t{1} << 20;  // 60 KB on a board with many machine check banks
+  const auto tables = Directory::open(root.sys() / "firmware/acpi/tables");
+  if (!tables) return;
+  const auto table = tables->read("HEST", limit);
+  if (!table) {
+    if (table.error().absent()) machine.firmware_first = false;
+    else if (!table.error().denied()) machine.problems.push_back(table.error().error);
+    return;
+  }
+  const auto hest = parse_hest(std::as_bytes(std::span(*table)), tables->path_of("HEST"));
+  if (hest) machine.firmware_first = hest->firmware_first;
+  else machine.problems.push_back(hest.error());
+}
+
 void limit_problems(std::vector<Error>& problems, std::size_t limit) {
   if (problems.size() <= limit) return;
   const std::size_t left_out = problems.size() - limit;
@@ -88,6 +106,7 @@ Machine read_machine(const Root& root, const ScanLimits& limits) {
   if (const auto drivers = take(Directory::open(root.sys() / "bus/pci_express/drivers"), machine.problems))
     machine.aer_driver_present = drivers->exists("aer");
 
+  read_hest(root, machine);
   auto functions = read_functions(root, limits);
   absorb(machine.problems, std::move(functions.problems));
   std::set<Bdf> asleep;

@@ -4,6 +4,10 @@ import copy
 
 CORRECTABLE = ("RxErr", "BadTLP", "BadDLLP", "Rollover", "Timeout")
 
+CABLE = ("these lanes lie in lanes 0-7: on a C-Payne x16 riser, which has one 8i cable for lanes 0-7 and one for lanes 8-15, "
+         "the first cable is the suspect (the other one where the lanes are wired in reverse)")
+AGELESS = ("lane bits stay set until they are cleared or the power goes: they have no time, and training may set them")
+
 
 def end(**counts):
     return {**dict.fromkeys(CORRECTABLE, 0), **counts}
@@ -16,6 +20,10 @@ def slot(label="PCIE3", port="0000:c0:01.1", device="0000:c2:00.0", index=2):
         "device": device, "functions": [device, device[:-1] + "1"], "name": "NVIDIA GeForce RTX 4090",
         "driver": "nvidia", "gpu": {"index": index, "uuid": f"GPU-{index}"},
         "link": {"speed_gts": 2.5, "width": 16, "max_speed_gts": 16.0, "max_width": 16, "state": "idle"},
+        "lanes": {"port": {"errors": [5, 6], "parity": [], "first_retimer": None, "second_retimer": None}, "device": None,
+                  "width": 16, "retimers": 1, "autonomous_speed_disabled": False, "capped_speed_gts": None,
+                  "meaning": ["the port had receive errors on lanes 5 and 6 (Lane Error Status)", CABLE, AGELESS,
+                              "a retimer is fitted on this link (LnkSta2)"]},
         "evidence": {"port": "native", "device": "native", "verified": True, "reason": "Linux owns AER",
                      "port_verified": True, "device_verified": True, "port_reason": "Linux owns AER",
                      "device_reason": "Linux owns AER"},
@@ -24,7 +32,7 @@ def slot(label="PCIE3", port="0000:c0:01.1", device="0000:c2:00.0", index=2):
         "before_monitoring": {"port": {}, "device": {}},
         "before_monitoring_uncorrectable": {"port": {"nonfatal": {}, "fatal": {}},
                                             "device": {"nonfatal": {}, "fatal": {}}},
-        "latched": {"port": [], "device": []}, "latched_since": {"port": {}, "device": {}}, "lanes": None,
+        "latched": {"port": [], "device": []}, "latched_since": {"port": {}, "device": {}},
         "lifetime": {"since": "2026-01-01T00:00:00Z", "port": {"BadTLP": 3}, "device": {"RxErr": 2, "DLP": 1},
                      "uncorrectable": {"port": {"nonfatal": {}, "fatal": {}}, "device": {"nonfatal": {}, "fatal": {"DLP": 1}}}},
         "root_port_messages": {"correctable": 0, "nonfatal": 0, "fatal": 0}, "unattributed": 0,
@@ -38,6 +46,7 @@ def blind_slot():
     blind = slot("PCIE6", "0000:c0:03.1")
     blind.update(lifetime=None, device=None, functions=[], name=None, driver=None, gpu=None, root_port_messages=None, grade="unknown",
                  link={"speed_gts": None, "width": None, "max_speed_gts": 16.0, "max_width": 16, "state": "down"},
+                 lanes=None, latched={"port": None, "device": None}, latched_since={"port": None, "device": None},
                  before_monitoring={"port": None, "device": None},
                  before_monitoring_uncorrectable={"port": None, "device": None},
                  correctable={"port": None, "device": None, "lower_bound": False},

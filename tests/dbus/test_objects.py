@@ -71,8 +71,10 @@ def test_a_link(start_service, connect):
         "Nonfatal": {"port": {"CmpltTO": 0}}, "Fatal": {"port": {"DLP": 0}},
         "BeforeMonitoring": {"port": {"correctable": {"RxErr": 7}, "nonfatal": {}, "fatal": {}}},
         "Lifetime": {"port": {"correctable": {"BadTLP": 3}}, "device": {"correctable": {"RxErr": 2}, "fatal": {"DLP": 1}}},
-        "LifetimeSince": 1767225600000000, "LatchedSince": {}, "Lanes": {}, "LinkSettings": {},
-        "Latched": {"port": [], "device": []}, "RootPortMessages": {"correctable": 9, "fatal": 0},
+        "LifetimeSince": 1767225600000000,
+        "Lanes": {"port": {"errors": [5, 6], "parity": []}},
+        "LinkSettings": {"width": 16, "retimers": 1, "autonomous_speed_disabled": False},
+        "Latched": {"port": [], "device": []}, "LatchedSince": {}, "RootPortMessages": {"correctable": 9, "fatal": 0},
         "Unattributed": 0, "LowerBound": False, "Grade": "clean", "RiserCandidate": False, "Confidence": "",
         "Direction": "none", "Reasons": ["3 episodes"], "Advice": [],
             "Figures": {"loaded_hours": 1.5, "to_host_errors": 3.0}}
@@ -81,7 +83,8 @@ def test_a_link(start_service, connect):
 def test_what_cannot_be_seen_is_no_key(start_service, connect):
     start_service(statuses.usual())
     properties = connect().all(PCIE6, LINK)
-    for name in ("Correctable", "Nonfatal", "Fatal", "BeforeMonitoring", "RootPortMessages", "Gpu"):
+    for name in ("Correctable", "Nonfatal", "Fatal", "BeforeMonitoring", "RootPortMessages", "Gpu", "Latched", "LatchedSince",
+                 "Lanes", "LinkSettings"):
         assert properties[name] == {}, name
     assert properties["Link"] == {"max_speed_gts": 16.0, "max_width": 16, "state": "down"}
     assert properties["IsGpu"] is False and properties["Device"] == ""

@@ -63,6 +63,40 @@ def test_every_protection_is_set_or_its_absence_explained(unit):
     assert not missing
 
 
+HELPERS = ("wopr-aer-probe", "wopr-aer-clear")
+HELPERS_EXPOSURE = 2.0
+
+
+@pytest.mark.parametrize("helper", HELPERS)
+def test_the_root_helpers_are_confined(tree, helper, tmp_path):
+    folder = tree / "usr/lib/systemd/system"
+    unit = folder / f"{helper}.service"
+    done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager",
+                           f"--threshold={int(HELPERS_EXPOSURE * 10)}", unit], capture_output=True, text=True)
+    said = re.search(r"Overall exposure level for \S+: ([\d.]+)", done.stdout)
+    assert said and done.returncode == 0 and float(said[1]) <= HELPERS_EXPOSURE, done.stdout + done.stderr
+    given = sections(unit)["Service"]
+    assert [value for name, value in given if name == "CapabilityBoundingSet"] == ["CAP_SYS_ADMIN"]
+    writable = [value for name, value in given if name == "ReadWritePaths"]
+    assert writable == (["/sys/devices"] if helper == "wopr-aer-clear" else [])
+    for file in (unit, folder / f"{helper}.socket"):
+        (tmp_path / file.name).write_text(file.read_text().replace("/usr/libexec/", f"{tree}/usr/libexec/"))
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", *sorted(tmp_path.iterdir())], capture_output=True, text=True)
+    assert done.returncode == 0 and helper not in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("helper", HELPERS)
+def test_the_helpers_sockets_are_for_the_service_alone(tree, helper):
+    socket = dict(sections(tree / f"usr/lib/systemd/system/{helper}.socket")["Socket"])
+    assert socket["ListenSequentialPacket"] == f"/run/{helper}.socket"
+    assert (socket["SocketUser"], socket["SocketMode"]) == ("wopr-aer", "0600")
+
+
+def test_only_reading_comes_with_the_service(unit):
+    wants = dict(sections(unit)["Unit"])
+    assert "wopr-aer-probe.socket" in wants["Wants"] and "wopr-aer-clear" not in unit.read_text()
+
+
 def test_directives_are_in_alphabetical_order(unit):
     """Those left out on purpose stand among them as comments."""
     names, left_out = [], 0

@@ -28,6 +28,29 @@ void expect_blind(const Machine& m, Side side, std::string_view reason) {
   EXPECT_NE(evidence.reason.find(reason), std::string::npos) << evidence.reason;
 }
 
+void expect_sticky(const Machine& m, Side side, std::string_view reason) {
+  const auto evidence = decide(m, side);
+  EXPECT_EQ(evidence.evidence, Evidence::sticky);
+  EXPECT_TRUE(evidence.reason.starts_with(reason)) << evidence.reason;
+  EXPECT_NE(evidence.reason.find("not how often"), std::string::npos) << evidence.reason;
+}
+
+// The function's capabilities as root reads them.
+ConfigSpace& read_all(Function& function) {
+  auto& config = function.config.emplace();
+  config.bytes_read = 4096;
+  config.express.emplace().device_control = 0x000f;
+  config.aer.emplace().correctable_mask = 0xe000;
+  return config;
+}
+
+Machine firmware_machine() {
+  auto m = native_machine();
+  port_of(m).aer_service_bound = false;
+  for (auto& function : m.topology.functions) read_all(function);
+  return m;
+}
+
 TEST(Evidence, IsNativeWhereTheAerServiceIsBound) {
   const auto m = native_machine();
   for (const auto side : {Side::port, Side::device}) {
@@ -80,10 +103,10 @@ TEST(Evidence, AnEndThatDoesNotReportIsNotNativeThoughItsPortIs) {
   auto& config = gpu_of(m).config.emplace();
   config.express.emplace().device_control = 0x0000;
   config.aer.emplace();
-  expect_blind(m, Side::device, "DevCtl");
+  expect_sticky(m, Side::device, "correctable reporting disabled (DevCtl) at 0000:c2:00.0");
   config.express->device_control = 0x000f;
   config.aer->correctable_mask = 0x0001;
-  expect_blind(m, Side::device, "masked");
+  expect_sticky(m, Side::device, "signal errors are masked (COR_MASK 00000001) at 0000:c2:00.0");
   EXPECT_EQ(decide(m, Side::port).evidence, Evidence::native);
 }
 
@@ -96,6 +119,73 @@ TEST(Evidence, BeforeLinuxSixDevicesAreNotToldToReport) {
   config.express.emplace().device_control = 0x000f;
   config.aer.emplace();
   EXPECT_EQ(decide(m, Side::device).evidence, Evidence::native);
+}
+
+TEST(Evidence, IsStickyWhereNobodyReportsAndTheStatusBitsCanBeRead) {
+  auto m = firmware_machine();
+  for (const auto side : {Side::port, Side::device}) {
+    expect_sticky(m, side, "Linux does not own AER at root port 0000:c0:01.1");
+    EXPECT_TRUE(decide(m, side).verified);
+  }
+  m.command_line = "pci=noaer";
+  expect_sticky(m, Side::device, "the kernel was booted with pci=noaer");
+  m.command_line.clear();
+  m.aer_driver_present = false;  // the capability is the hardware's, not the kernel's
+  gpu_of(m).has_aer_files = false;
+  expect_sticky(m, Side::device, "this kernel was built without AER");
+}
+
+TEST(Evidence, TheKernelsOwnWordsMakeTheReason) {
+  auto m = firmware_machine();
+  OscAnswer answer{"PNP0A08:03", 0U, 0xc0, 0xff, {"AER", "LTR"}, {"PCIeHotplug"}, true, ""};
+  m.kernel_facts.osc = {answer};
+  expect_sticky(m, Side::port, "Linux does not own AER at root port 0000:c0:01.1: the firmware refused it (_OSC of PNP0A08:03)");
+  m.kernel_facts.osc[0].granted = {"AER"};
+  m.kernel_facts.osc[0].refused.clear();
+  expect_sticky(m, Side::port, "no aer service is bound to root port 0000:c0:01.1, although the firmware granted AER");
+  m.kernel_facts.osc[0] = {"PNP0A08:03", 0U, 0xc0, 0xff, {}, {}, true, "OS requires [ExtendedConfig]"};
+  expect_sticky(m, Side::port, "Linux does not own AER at root port 0000:c0:01.1: it did not ask");
+}
+
+TEST(Evidence, IsTheFirmwaresWhereItHandsRecordsOn) {
+  auto m = firmware_machine();
+  m.firmware_first = true;
+  EXPECT_EQ(decide(m, Side::port).evidence, Evidence::sticky);  // none has come: what can be read is better
+  m.kernel_facts.firmware_records = 2;
+  const auto evidence = decide(m, Side::port);
+  EXPECT_EQ(evidence.evidence, Evidence::firmware);
+  EXPECT_NE(evidence.reason.find("2 records"), std::string::npos) << evidence.reason;
+  EXPECT_NE(evidence.reason.find("a zero proves little"), std::string::npos) << evidence.reason;
+  auto native = native_machine();
+  native.kernel_facts.firmware_records = 2;
+  EXPECT_EQ(decide(native, Side::port).evidence, Evidence::native);
+}
+
+TEST(Evidence, WhatAnnouncesItselfFirmwareFirstIsNotCalledBlind) {
+  auto m = native_machine();
+  port_of(m).aer_service_bound = false;
+  m.firmware_first = true;
+  EXPECT_EQ(decide(m, Side::device).evidence, Evidence::firmware);
+  m.firmware_first = false;
+  expect_blind(m, Side::device, "run as root");
+}
+
+TEST(Evidence, ASleeperIsNotWokenForItsStatusBits) {
+  auto m = firmware_machine();
+  gpu_of(m).asleep = true;
+  gpu_of(m).config.reset();
+  EXPECT_EQ(decide(m, Side::device).evidence, Evidence::asleep);
+  EXPECT_EQ(decide(m, Side::port).evidence, Evidence::sticky);
+}
+
+TEST(Evidence, WithoutTheHelperTheReasonSaysSo) {
+  auto m = native_machine();
+  m.config_closed = "wopr-aer-probe.socket does not answer";
+  EXPECT_EQ(decide(m, Side::device).evidence, Evidence::native);
+  EXPECT_FALSE(decide(m, Side::device).verified);
+  EXPECT_NE(decide(m, Side::device).reason.find("wopr-aer-probe.socket"), std::string::npos);
+  port_of(m).aer_service_bound = false;
+  expect_blind(m, Side::device, "the status bits cannot be read: wopr-aer-probe.socket does not answer");
 }
 
 TEST(Evidence, AnEmptySlotHasNoDeviceEnd) {

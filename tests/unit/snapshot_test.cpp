@@ -12,7 +12,8 @@ using testing::bdf;
 
 Snapshot example() {
   return {{{"PCIE3", 19, SmbiosSlot::Usage::in_use, bdf("0000:c2:00.0")}, {"M2 slot 1", 33, SmbiosSlot::Usage::unknown, {}}},
-          {{bdf("0000:c0:01.1"), 19U}}};
+          {{bdf("0000:c0:01.1"), 19U}},
+          true};
 }
 
 TEST(Snapshot, RoundTrips) {
@@ -35,7 +36,7 @@ TEST(Snapshot, NamesTheRowItCannotReadAndKeepsTheOthers) {
   text += "sltcap\tnonsense\t4\nsmbios\t1\nwhat\nsltcap\t0000:00:01.1\t99999\n";
   const auto parsed = parse_snapshot(text, "s");
   ASSERT_EQ(parsed.problems.size(), 4U);
-  EXPECT_EQ(parsed.problems[0].where, "s:5");
+  EXPECT_EQ(parsed.problems[0].where, "s:6");
   EXPECT_EQ(parsed.value, example());
 }
 
@@ -58,6 +59,7 @@ TEST(Snapshot, FillsInOnlyWhatTheMachineCouldNotRead) {
   }
   EXPECT_EQ(machine.smbios.size(), 2U);
   EXPECT_EQ(take_snapshot(machine).smbios, snapshot.smbios);
+  EXPECT_EQ(machine.firmware_first, true);
 
   machine.smbios_readable = true;
   machine.smbios.clear();
