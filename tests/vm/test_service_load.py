@@ -22,10 +22,8 @@ MAX_RECORDS = 10
 RACES = 100
 HISTORY_CACHE_KIB = 2048  # lib/sink/store.cpp, cache_size
 MAX_ANONYMOUS_KIB = 3 * 1024 + HISTORY_CACHE_KIB
-FLAT_KIB = 64  # a heap that has settled may still move by a few pages
-# 1.5 is what is aimed at. Emulation makes dear what a round has beside its reads: a wake-up by epoll and timerfd, five
-# looks at the clock, comparing what was read. 1.7 was measured on a busy host.
-MAX_CPU_RATIO = 2.0
+FLAT_KIB = 128  # a heap that has settled may still move by some pages
+MAX_CPU_RATIO = 1.5
 FAST = "[monitor]\nsample_interval = 0.1\n"
 SAMPLE_SECONDS = 0.1
 
