@@ -9,7 +9,7 @@ import aer
 import board
 import product
 from aer import Error
-from test_service import UNIT, invocation, records, served, within  # noqa: F401 (a fixture)
+from service import UNIT, invocation, records, within
 
 POLICY = "/etc/wopr-aer/wopr-aer.d/zz-verdict.toml"
 # An episode ends after a second without an error, so that twelve errors three seconds apart are twelve.
@@ -25,7 +25,7 @@ def on_bus(machine) -> dict[str, dict]:
             for _, link in json.loads(text)["data"][1]}
 
 
-def test_an_evening_of_zero3_names_one_slot_everywhere(served):  # noqa: F811
+def test_an_evening_of_zero3_names_one_slot_everywhere(served):
     machine = served()
     guest = machine.guest
     try:
