@@ -119,7 +119,7 @@ def test_strangers_may_read_but_not_control(machine):
 
 
 def test_journald_explains_what_it_records(machine):
-    followed = machine.guest.start(["journalctl", "--follow", "--lines=0", "--catalog", "--output=short",
+    followed = machine.guest.start(["journalctl", "--follow", "--lines=all", "--catalog", "--output=short",
                                     "WOPR_SLOT=PCIE3"])
     aer.inject(machine, Error("PCIE3", "device", ("RxErr",)))
     followed.wait_line(lambda line: "PCI Express errors have begun in slot PCIE3" in line)
