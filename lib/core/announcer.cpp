@@ -122,9 +122,10 @@ void Announcer::take_errors(const ErrorsCounted& effect, const Place& place, Ins
     add(series.all, effect.added);
     series.total = effect.total;
     records.push_back(error_record(RecordKind::errors_began, key, series, effect.added,
-                                   fmt::format("{}: {} {} at the {} ({}); {} since boot", place.slot, n,
-                                               noun(effect.severity, n), end_text(effect.side), compact(effect.added),
-                                               effect.total)));
+                                   fmt::format("{}: {} {} at the {}{} ({}); {} since boot", place.slot, n,
+                                               noun(effect.severity, n), end_text(effect.side),
+                                               effect.while_away ? " while the service was away" : "",
+                                               compact(effect.added), effect.total)));
     return;
   }
   auto& series = it->second;

@@ -280,6 +280,9 @@ std::vector<Effect> Monitor::apply_round(const Round& in, Instant now) {
   if (!in.changed.empty() || !in.vanished.empty()) s.watch_roots(effects);
   s.look(in, now);
   s.count_cleared(in.cleared, effects);
+  for (auto& effect : effects) {
+    if (auto* errors = std::get_if<ErrorsCounted>(&effect)) errors->while_away = s.resumed && !errors->before_monitoring;
+  }
   s.observe(effects, now);
   s.settle(effects, now);
   return effects;

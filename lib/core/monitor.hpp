@@ -37,6 +37,7 @@ struct ErrorsCounted {
   Counts added;              // since the last round
   std::uint64_t total = 0;   // this end and severity, this boot
   bool before_monitoring = false;  // the kernel had counted them before our first sample
+  bool while_away = false;         // counted in this boot between the last sample of an earlier run and our first
 
   friend bool operator==(const ErrorsCounted&, const ErrorsCounted&) = default;
 };

@@ -130,6 +130,17 @@ TEST(Announcer, WhatTheKernelHadCountedIsToldAsSuchAndBeginsNoSeries) {
   EXPECT_FALSE(announcer.next_due().has_value());
 }
 
+TEST(Announcer, WhatCameWhileTheServiceWasAwayIsToldAsSuchAndCounts) {
+  Announcer announcer;
+  auto away = errors({{"RxErr", 7}}, 9);
+  away.while_away = true;
+  const auto records = announcer.take({away}, one_slot(), at(0));
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(records[0].kind, RecordKind::errors_began);
+  EXPECT_NE(records[0].message.find("while the service was away (RxErr=7); 9 since boot"), std::string::npos)
+      << records[0].message;
+}
+
 TEST(Announcer, WhatWasNotToldYetIsToldBeforeTheServiceStops) {
   Announcer announcer;
   announcer.take({errors({{"RxErr", 1}}, 1)}, one_slot(), at(0));
