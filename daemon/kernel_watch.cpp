@@ -19,8 +19,8 @@ using std::chrono::microseconds;
 
 // Five hundred messages a second at most, a hundredth of a core at ten to twenty microseconds each, whatever the
 // kernel has to say.
-constexpr std::size_t step_size = 64;
-constexpr auto step_pause = 125ms;
+constexpr std::size_t step_size = 8;
+constexpr auto step_pause = 16ms;
 constexpr auto quiet_pause = 1100ms;  // after it, what still grows has been quiet for a second
 constexpr std::uint64_t timer_accuracy_us = 10'000;
 
