@@ -204,11 +204,14 @@ void StoreThread::State::look_after() {
 }
 
 void StoreThread::State::answer_all() {
-  const auto before = answering.size();
-  std::erase_if(answering, [](Answering& each) { return !each.go_on(); });
-  if (answering.size() == before) return;
+  std::list<Answering> answered;  // their pipes close last: who has read an answer's end may ask again at once
+  for (auto it = answering.begin(); it != answering.end();) {
+    const auto each = it++;
+    if (!each->go_on()) answered.splice(answered.end(), answering, each);
+  }
+  if (answered.empty()) return;
   const std::lock_guard lock(mutex);
-  open_questions -= before - answering.size();
+  open_questions -= answered.size();
 }
 
 void StoreThread::State::wait() {

@@ -183,17 +183,6 @@ def test_whatever_happens_to_the_disk_no_error_is_missing(served, harm):
         assert "history.db.damaged-" in aside, aside
 
 
-def test_a_file_system_that_turns_read_only_costs_no_error(images, product_disk, tmp_path_factory):
-    disk = make_data_disk(tmp_path_factory.mktemp("data") / "data.img", 64)
-    with Machine(images, Setup(product=product_disk, data_disk=disk)) as machine:
-        product.prepare(machine)
-        start(machine)
-        assert within(60, lambda: running(machine))
-        # The kernel's own way to make a file system read-only under those who write to it (sysrq u), as after an error.
-        survives(machine, "echo u > /proc/sysrq-trigger; until grep -q ' /var/lib/wopr-aer ext4 ro' /proc/mounts; do :; done",
-                 "mount -o remount,rw /var/lib/wopr-aer")
-
-
 def survives(machine: Machine, begin: str, end: str | None) -> None:
     """Harm begins while errors come, and ends if it does: none is missing, then or after the service was killed."""
     aer.inject(machine, Error("PCIE3", "device", ("RxErr",), 3))
