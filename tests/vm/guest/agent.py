@@ -92,6 +92,8 @@ class Agent:
 
     def pass_on(self, number, pipes, pipe):
         """Sends what the pipe holds; true while there may be more at once."""
+        if pipe.closed:  # by finish(), in the same round of the selector
+            return False
         try:
             data = os.read(pipe.fileno(), 1 << 16)
         except BlockingIOError:
