@@ -23,26 +23,19 @@ struct ExplainOptions {
 
 // A slot behind a switch has several links: each is explained.
 int run_explain(const CommonOptions& common, const ExplainOptions& options) {
-  const auto feed = StatusFeed::open(common);
-  if (!feed) {
-    complain(feed.error());
-    return exit_failed;
-  }
-  const auto ports = select_ports(feed->status(), {options.slot});
-  if (!ports) {
-    complain(ports.error());
-    return exit_usage;
-  }
-  const auto status = restrict_to(feed->status(), *ports);
+  const auto chosen = open_chosen(common, {options.slot});
+  if (!chosen) return chosen.error();
+  const auto& whole = chosen->feed.status();
+  const auto status = restrict_to(whole, chosen->ports);
   if (options.json) return print(dump(to_json(status), true));
   const auto style = detect_style(STDOUT_FILENO);
   std::string text;
   for (const auto& slot : status.slots) {
     if (status.slots.size() > 1 && !slot.device) continue;
     if (!text.empty()) text += "\n";
-    text += render_explain(feed->status(), slot, style);
+    text += render_explain(whole, slot, style);
   }
-  if (text.empty()) text = render_explain(feed->status(), status.slots.front(), style);
+  if (text.empty()) text = render_explain(whole, status.slots.front(), style);
   if (!status.notes.empty()) text += "\n";
   for (const auto& note : status.notes) text += paragraph("Note: ", note, style);
   return print(text);

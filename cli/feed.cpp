@@ -8,6 +8,8 @@
 
 #include "config/config.hpp"
 #include "describe.hpp"
+#include "output.hpp"
+#include "select.hpp"
 
 namespace wopr {
 namespace {
@@ -76,6 +78,20 @@ std::chrono::milliseconds StatusFeed::interval() const {
   if (monitor_) return monitor_->config().sample_interval;
   const auto config = load_config(places_.config);
   return config ? config->sample_interval : Config{}.sample_interval;
+}
+
+std::expected<ChosenSlots, int> open_chosen(const CommonOptions& options, const std::vector<std::string>& words) {
+  auto feed = StatusFeed::open(options);
+  if (!feed) {
+    complain(feed.error());
+    return std::unexpected(exit_failed);
+  }
+  auto ports = select_ports(feed->status(), words);
+  if (!ports) {
+    complain(ports.error());
+    return std::unexpected(exit_usage);
+  }
+  return ChosenSlots{std::move(*feed), std::move(*ports)};
 }
 
 }  // namespace wopr

@@ -6,7 +6,11 @@
 #pragma once
 
 #include <chrono>
+#include <expected>
 #include <optional>
+#include <set>
+#include <string>
+#include <vector>
 
 #include "bus/client.hpp"
 #include "commands.hpp"
@@ -40,5 +44,14 @@ class StatusFeed {
   std::optional<WallTime> silent_since_;
   Status status_;
 };
+
+// What a subcommand about some slots begins with: a feed, and the ports its words mean (select.hpp).
+struct ChosenSlots {
+  StatusFeed feed;
+  std::set<Bdf> ports;
+};
+// Fails with the exit status, once it has complained.
+[[nodiscard]] std::expected<ChosenSlots, int> open_chosen(const CommonOptions& options,
+                                                          const std::vector<std::string>& words);
 
 }  // namespace wopr

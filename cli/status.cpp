@@ -38,27 +38,19 @@ int show_once(const StatusFeed& feed, const std::set<Bdf>& ports, const StatusOp
 }
 
 int run_status(const CommonOptions& common, const StatusOptions& options) {
-  auto feed = StatusFeed::open(common);
-  if (!feed) {
-    complain(feed.error());
-    return exit_failed;
-  }
-  const auto ports = select_ports(feed->status(), options.slots);
-  if (!ports) {
-    complain(ports.error());
-    return exit_usage;
-  }
-  if (!options.watch) return show_once(*feed, *ports, options);
+  auto chosen = open_chosen(common, options.slots);
+  if (!chosen) return chosen.error();
+  if (!options.watch) return show_once(chosen->feed, chosen->ports, options);
   WatchOptions watch;
   watch.json = options.json;
   watch.all = options.all;
   watch.count = options.count;
-  watch.interval = feed->interval();
+  watch.interval = chosen->feed.interval();
   if (options.interval != 0) {
     watch.interval = std::chrono::milliseconds{static_cast<std::int64_t>(options.interval * 1000)};
   }
-  watch.ports = *ports;
-  return run_watch(*feed, watch);
+  watch.ports = chosen->ports;
+  return run_watch(chosen->feed, watch);
 }
 
 }  // namespace
