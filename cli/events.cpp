@@ -5,7 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <ctime>
+#include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -15,7 +15,6 @@
 #include "feed.hpp"
 #include "output.hpp"
 #include "render_events.hpp"
-#include "select.hpp"
 #include "since.hpp"
 #include "source/kernel_journal.hpp"
 #include "wait.hpp"
@@ -33,13 +32,6 @@ struct EventOptions {
   std::vector<std::string> slots;
 };
 
-std::chrono::microseconds time_since_boot() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::seconds{now.tv_sec} +
-                                                               std::chrono::nanoseconds{now.tv_nsec});
-}
-
 class EventReader {
  public:
   EventReader(StatusFeed& feed, KernelJournal journal, const EventOptions& options, std::set<Bdf> ports)
@@ -48,6 +40,8 @@ class EventReader {
   int run();
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   [[nodiscard]] Result<Written> show_past();
   [[nodiscard]] Result<Written> show_new();
   [[nodiscard]] Result<Written> show(std::vector<WitnessEvent> events);
@@ -60,6 +54,7 @@ class EventReader {
   const EventOptions& options_;
   std::set<Bdf> ports_;
   WitnessAssembler assembler_;
+  Clock::time_point last_message_ = Clock::now();  // taken in
   bool gap_ = false;
   std::uint64_t damaged_ = 0;
   std::uint64_t shown_ = 0;
@@ -69,6 +64,7 @@ Result<bool> EventReader::read_batch() {
   auto batch = journal_.process(batch_size);
   if (!batch) return std::unexpected(batch.error());
   for (const auto& message : batch->messages) assembler_.take(message);
+  if (!batch->messages.empty()) last_message_ = Clock::now();
   gap_ = gap_ || batch->gap;
   damaged_ += batch->damaged;
   return batch->more;
@@ -111,7 +107,7 @@ Result<Written> EventReader::show_new() {
   for (;;) {
     const auto more = read_batch();
     if (!more) return std::unexpected(more.error());
-    assembler_.tick(time_since_boot());
+    assembler_.tick(std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - last_message_));
     const auto written = show(assembler_.take_events());
     if (!written || *written == Written::reader_gone || !*more) return written;
   }
@@ -155,21 +151,14 @@ int EventReader::run() {
 }
 
 int run_events(const CommonOptions& common, const EventOptions& options) {
-  auto feed = StatusFeed::open(common);
-  if (!feed) {
-    complain(feed.error());
-    return exit_failed;
-  }
-  const auto ports = select_ports(feed->status(), options.slots);
-  if (!ports) {
-    complain(ports.error());
-    return exit_usage;
-  }
+  auto chosen = open_chosen(common, options.slots);
+  if (!chosen) return chosen.error();
+  const auto& status = chosen->feed.status();
   JournalSpan span;
   if (options.since.empty()) {
-    span.boot_id = feed->status().boot_id;
+    span.boot_id = status.boot_id;
   } else {
-    const auto since = parse_since(options.since, feed->status().now);
+    const auto since = parse_since(options.since, status.now);
     if (!since) {
       complain(since.error());
       return exit_usage;
@@ -181,7 +170,7 @@ int run_events(const CommonOptions& common, const EventOptions& options) {
     complain(journal.error());
     return exit_failed;
   }
-  return EventReader{*feed, std::move(*journal), options, *ports}.run();
+  return EventReader{chosen->feed, std::move(*journal), options, chosen->ports}.run();
 }
 
 }  // namespace

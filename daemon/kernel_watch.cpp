@@ -52,6 +52,7 @@ struct KernelWatch::State {
   BootBeginning beginning;
   KernelFacts known;
   microseconds started{};
+  microseconds last_message = monotonic_now();  // taken in
   bool caught_up = false;
   Source io, timer;
 
@@ -120,13 +121,14 @@ void KernelWatch::State::tell() {
 void KernelWatch::State::step() {
   auto batch = journal->process(step_size);
   if (!batch) return stop(batch.error());
+  if (!batch->messages.empty()) last_message = monotonic_now();
   for (const auto& message : batch->messages) {
     beginning.take(message);
     assembler.take(message);
   }
   if (!batch->more) {
     caught_up = true;
-    assembler.tick(monotonic_now());
+    assembler.tick(monotonic_now() - last_message);
   }
   tell();
   // While there is more, the descriptor stays ready and would wake us without a pause.
@@ -137,7 +139,8 @@ void KernelWatch::State::step() {
 }
 
 KernelWatch::KernelWatch(sd_event* event, KernelWatchCalls calls)
-    : state_(std::make_unique<State>(State{event, std::move(calls), std::nullopt, WitnessAssembler{}, {}, {}, {}, false, {}, {}})) {}
+    : state_(std::make_unique<State>(State{event, std::move(calls), std::nullopt, WitnessAssembler{}, {}, {}, {}, monotonic_now(), false, {},
+                                           {}})) {}
 
 KernelWatch::~KernelWatch() = default;
 

@@ -450,15 +450,17 @@ void WitnessAssembler::begin_boot(const std::string& boot_id) {
   finish();
   facts_ = {};
   boot_id_ = boot_id;
+  newest_ = {};
 }
 
 void WitnessAssembler::take(const KernelMessage& message) {
   if (message.boot_id != boot_id_) begin_boot(message.boot_id);
+  newest_ = std::max(newest_, message.since_boot);
   close_quiet(message.since_boot);
   std::visit(Dispatch{*this, message}, parse_kernel_line(message.text));
 }
 
-void WitnessAssembler::tick(std::chrono::microseconds since_boot) { close_quiet(since_boot); }
+void WitnessAssembler::tick(std::chrono::microseconds silence) { close_quiet(newest_ + silence); }
 
 void WitnessAssembler::finish() {
   close_section();

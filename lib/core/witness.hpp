@@ -87,8 +87,9 @@ class WitnessAssembler {
   explicit WitnessAssembler(WitnessLimits limits = {}) : limits_(limits) {}
 
   void take(const KernelMessage& message);
-  // Closes records that have been quiet until `since_boot`, for when no more lines come.
-  void tick(std::chrono::microseconds since_boot);
+  // Closes records that have been quiet, for when no more lines come: none has for `silence`. That is the reader's time
+  // since it took the last one; clocks beside the messages' own would take lines that are on their way for missing.
+  void tick(std::chrono::microseconds silence);
   void finish();
 
   // Records still growing: tick() has something to do later.
@@ -137,6 +138,7 @@ class WitnessAssembler {
   WitnessLimits limits_;
   KernelFacts facts_;
   std::string boot_id_;
+  std::chrono::microseconds newest_{};  // stamp of the latest message of this boot
   std::vector<Record> open_;      // oldest first
   std::optional<Record> section_; // of the firmware, its rows still coming
   std::vector<Notice> notices_;   // oldest first
