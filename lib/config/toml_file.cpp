@@ -10,22 +10,10 @@
 #include <cerrno>
 #include <system_error>
 
+#include "core/unique_fd.hpp"
+
 namespace wopr {
 namespace {
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  [[nodiscard]] int fd() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 std::string message_of(int error) { return std::generic_category().message(error); }
 
@@ -37,19 +25,19 @@ std::unexpected<Error> not_readable(const std::filesystem::path& path, int error
 
 Result<std::optional<std::string>> read_toml_file(const std::filesystem::path& file) {
   // Not to hang on a FIFO somebody put there: O_NONBLOCK, then ask what it is.
-  const Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (descriptor.fd() < 0) {
+  const UniqueFd descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!descriptor) {
     if (errno == ENOENT) return std::nullopt;
     return not_readable(file, errno);
   }
   struct stat status {};
-  if (::fstat(descriptor.fd(), &status) != 0) return not_readable(file, errno);
+  if (::fstat(descriptor.get(), &status) != 0) return not_readable(file, errno);
   if (!S_ISREG(status.st_mode)) return fail("is not a regular file", file.string());
 
   std::string text(max_toml_bytes + 1, '\0');
   std::size_t size = 0;
   while (size < text.size()) {
-    const ssize_t got = ::read(descriptor.fd(), text.data() + size, text.size() - size);
+    const ssize_t got = ::read(descriptor.get(), text.data() + size, text.size() - size);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return not_readable(file, errno);
     if (got == 0) break;

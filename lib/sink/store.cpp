@@ -14,6 +14,7 @@
 #include <system_error>
 #include <utility>
 
+#include "core/unique_fd.hpp"
 #include "sink/database.hpp"
 #include "sink/store_fold.hpp"
 #include "sink/store_rows.hpp"
@@ -25,16 +26,6 @@ namespace {
 constexpr int busy_wait_ms = 2000;
 constexpr std::size_t header_size = 100;
 constexpr std::string_view header_magic{"SQLite format 3\0", 16};  // https://www.sqlite.org/fileformat.html 1.3
-
-struct Descriptor {
-  int fd = -1;
-  explicit Descriptor(int number) : fd(number) {}
-  ~Descriptor() {
-    if (fd >= 0) close(fd);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-};
 
 struct Header {
   bool readable = false;
@@ -52,10 +43,10 @@ std::uint32_t big_endian(const unsigned char* bytes) {
 // The file's first bytes, without SQLite: looking at a file of another version must not touch it.
 Header read_header(const std::filesystem::path& file) {
   Header header;
-  const Descriptor descriptor(open(file.c_str(), O_RDONLY | O_CLOEXEC));
-  if (descriptor.fd < 0) return header;
+  const UniqueFd descriptor(open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!descriptor) return header;
   std::array<unsigned char, header_size> bytes{};
-  const auto size = pread(descriptor.fd, bytes.data(), bytes.size(), 0);
+  const auto size = pread(descriptor.get(), bytes.data(), bytes.size(), 0);
   header.readable = size >= 0;
   header.empty = size == 0;
   header.valid = size == static_cast<ssize_t>(bytes.size()) &&
@@ -90,8 +81,8 @@ std::filesystem::path aside_name(const std::filesystem::path& file) {
 }
 
 void sync_directory(const std::filesystem::path& file) {
-  const Descriptor directory(open(file.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (directory.fd >= 0) (void)fsync(directory.fd);
+  const UniqueFd directory(open(file.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory) (void)fsync(directory.get());
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/unique_fd.hpp"
 #include "sink/history_reader.hpp"
 
 namespace wopr {
@@ -30,20 +31,6 @@ constexpr auto reader_patience = 60s;  // a reader that takes nothing for so lon
 constexpr auto maintenance_interval = 1h;
 constexpr auto check_interval = 24h;
 
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&&) = delete;
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 void signal_event(int fd) {
   const std::uint64_t one = 1;
   (void)!write(fd, &one, sizeof one);
@@ -56,7 +43,7 @@ void clear_event(int fd) {
 // One question, as far as it is answered.
 struct Answering {
   HistoryReader reader;
-  Descriptor pipe;
+  UniqueFd pipe;
   std::string text;  // not yet taken by the reader
   bool all_read = false;
   Clock::time_point alive = Clock::now();
@@ -95,13 +82,13 @@ struct Answering {
 
 struct StoreThread::State {
   StoreOptions options;
-  Descriptor wake{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-  Descriptor told{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+  UniqueFd wake{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+  UniqueFd told{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
 
   std::mutex mutex;
   std::condition_variable changed;
   HistoryBatch queue;
-  std::vector<std::pair<HistoryQuery, Descriptor>> questions;
+  std::vector<std::pair<HistoryQuery, UniqueFd>> questions;
   std::size_t open_questions = 0;
   StoreReport report;
   bool stopping = false;
@@ -140,7 +127,7 @@ void StoreThread::State::tell(std::string degraded) {
 // False when it is time to end.
 bool StoreThread::State::take() {
   HistoryBatch batch;
-  std::vector<std::pair<HistoryQuery, Descriptor>> asked;
+  std::vector<std::pair<HistoryQuery, UniqueFd>> asked;
   {
     const std::lock_guard lock(mutex);
     clear_event(wake.get());
@@ -283,7 +270,7 @@ void StoreThread::write(HistoryBatch batch) {
 }
 
 bool StoreThread::answer(HistoryQuery query, int pipe) {
-  Descriptor end(pipe);
+  UniqueFd end(pipe);
   (void)fcntl(end.get(), F_SETFL, O_NONBLOCK);
   const std::lock_guard lock(state_->mutex);
   if (state_->open_questions >= most_questions) return false;

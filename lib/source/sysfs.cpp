@@ -35,10 +35,6 @@ int open_retrying(int directory, const char* name, int flags) {
 
 }  // namespace
 
-void UniqueFd::reset() {
-  if (fd_ >= 0) ::close(std::exchange(fd_, -1));
-}
-
 bool Failure::absent() const { return code == ENOENT || code == ENODEV; }
 bool Failure::denied() const { return code == EACCES || code == EPERM; }
 
