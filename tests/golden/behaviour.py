@@ -12,13 +12,13 @@ import select
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 import unittest
 from pathlib import Path
 
 from golden import DEADLINE, make_machine
+from program import end, read_options
 
 OPTIONS: argparse.Namespace
 PCIE3 = "0000:c0:01.1"
@@ -40,16 +40,8 @@ class Behaviour(unittest.TestCase):
 
     def start(self, *arguments: str, **more) -> subprocess.Popen:
         process = subprocess.Popen(self.command(*arguments), **({"stdout": subprocess.PIPE} | more))
-        self.addCleanup(self.end, process)
+        self.addCleanup(end, process)
         return process
-
-    @staticmethod
-    def end(process: subprocess.Popen) -> None:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        if process.stdout:
-            process.stdout.close()
 
     def counters(self, function: str) -> Path:
         return (self.machine / "sys/bus/pci/devices" / function).resolve() / "aer_dev_correctable"
@@ -317,10 +309,5 @@ class Behaviour(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--program", type=Path, required=True)
-    parser.add_argument("--boards", type=Path, required=True)
-    OPTIONS, rest = parser.parse_known_args()
-    OPTIONS.program = OPTIONS.program.resolve()
-    OPTIONS.boards = OPTIONS.boards.resolve()
-    unittest.main(argv=[sys.argv[0], *rest])
+    OPTIONS = read_options(__doc__, "program")
+    unittest.main()

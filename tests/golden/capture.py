@@ -16,6 +16,7 @@ import unittest
 from pathlib import Path
 
 from golden import DEADLINE, FIXTURES, make_machine
+from program import read_options
 
 sys.path.insert(0, str(FIXTURES))
 import machines  # noqa: E402
@@ -147,10 +148,5 @@ class Capture(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--program", type=Path, required=True)
-    parser.add_argument("--boards", type=Path, required=True)
-    OPTIONS, rest = parser.parse_known_args()
-    OPTIONS.program = OPTIONS.program.resolve()
-    OPTIONS.boards = OPTIONS.boards.resolve()
-    unittest.main(argv=[sys.argv[0], *rest])
+    OPTIONS = read_options(__doc__, "program")
+    unittest.main()

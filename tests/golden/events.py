@@ -17,6 +17,7 @@ import unittest
 from pathlib import Path
 
 from golden import DEADLINE, make_machine
+from program import end, read_options
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from journal_file import JournalFile  # noqa: E402
@@ -80,16 +81,8 @@ class Events(unittest.TestCase):
     def follow(self, *arguments: str) -> subprocess.Popen:
         process = subprocess.Popen(self.command("-f", "--json", *arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    text=True)
-        self.addCleanup(self.end, process)
+        self.addCleanup(end, process)
         return process
-
-    @staticmethod
-    def end(process: subprocess.Popen) -> None:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        for stream in filter(None, (process.stdout, process.stderr)):
-            stream.close()
 
     # -- what they look like
 
@@ -276,7 +269,7 @@ class Service(unittest.TestCase):
         self.say("Linux version 6.1.0", *self.record(1, PORT), age=60)
         process = subprocess.Popen([OPTIONS.daemon, "--sysroot", self.machine, "--data-dir", OPTIONS.boards, "--snapshot",
                                     "none", "--bus", f"unix:path={self.folder}/none"], stderr=subprocess.PIPE, text=True)
-        self.addCleanup(Events.end, process)
+        self.addCleanup(end, process)
         said = []
 
         def until(mark: str) -> str:
@@ -300,12 +293,5 @@ class Service(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--program", type=Path, required=True)
-    parser.add_argument("--daemon", type=Path, required=True)
-    parser.add_argument("--boards", type=Path, required=True)
-    OPTIONS, rest = parser.parse_known_args()
-    OPTIONS.program = OPTIONS.program.resolve()
-    OPTIONS.daemon = OPTIONS.daemon.resolve()
-    OPTIONS.boards = OPTIONS.boards.resolve()
-    unittest.main(argv=[sys.argv[0], *rest])
+    OPTIONS = read_options(__doc__, "program", "daemon")
+    unittest.main()
