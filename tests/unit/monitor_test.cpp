@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "support/functions.hpp"
+#include "support/two_slots.hpp"
 
 namespace wopr {
 namespace {
@@ -15,27 +15,7 @@ using testing::gpu;
 using testing::root_port;
 using testing::sample;
 
-constexpr const char* port = "0000:c0:01.1";
-constexpr const char* card = "0000:c2:00.0";
-constexpr const char* other_port = "0000:80:01.1";
-constexpr const char* other_card = "0000:81:00.0";
-
-Instant at(int seconds) {
-  return {std::chrono::seconds(seconds), WallTime(std::chrono::seconds(1'700'000'000 + seconds))};
-}
-
-Machine two_slots() {
-  return testing::machine({root_port(port), gpu(card, port), root_port(other_port), gpu(other_card, other_port)});
-}
-
-std::vector<SlotName> names_of(const Machine& m) {
-  std::vector<SlotName> names;
-  for (const auto& link : m.topology.links) {
-    const auto address = to_string(m.topology.functions[link.port].bdf);
-    names.push_back({address == port ? "PCIE3" : "PCIE7", SlotSource::board, ""});
-  }
-  return names;
-}
+using namespace testing::two_slots;
 
 Sample with_root(Sample s, std::uint64_t messages) {
   s.root_port = RootPortMessages{messages, 0, 0};
@@ -44,7 +24,7 @@ Sample with_root(Sample s, std::uint64_t messages) {
 
 class MonitorTest : public ::testing::Test {
  protected:
-  MonitorTest() : monitor({}, at(0)) { scan(two_slots()); }
+  MonitorTest() : monitor({}, at(0)) { scan(two_slot_machine()); }
 
   std::vector<Effect> scan(Machine m) {
     auto names = names_of(m);
@@ -108,7 +88,7 @@ TEST_F(MonitorTest, EachEndHasItsOwnCount) {
 }
 
 TEST_F(MonitorTest, WhatIsBlindHasNoCountsAtAll) {
-  auto m = two_slots();
+  auto m = two_slot_machine();
   for (auto& f : m.topology.functions) f.aer_service_bound = false;
   Monitor blind({}, at(0));
   auto names = names_of(m);
@@ -125,7 +105,7 @@ TEST_F(MonitorTest, WhatIsBlindHasNoCountsAtAll) {
 }
 
 TEST_F(MonitorTest, ACountAboveZeroIsShownEvenWhereNobodyShouldReport) {
-  auto m = two_slots();
+  auto m = two_slot_machine();
   for (auto& f : m.topology.functions) f.aer_service_bound = false;
   scan(std::move(m));
   round({sample(card, 2, {{"RxErr", 1}})});
@@ -147,7 +127,7 @@ TEST_F(MonitorTest, APulledCardLeavesItsCountAndTheNewOneStartsAtZero) {
   EXPECT_EQ(count(slot("PCIE3").device_end, "RxErr"), 3U);
   EXPECT_FALSE(slot("PCIE3").device.has_value());
 
-  effects = scan(two_slots());
+  effects = scan(two_slot_machine());
   ASSERT_EQ(only<DeviceArrived>(effects).size(), 1U);
   round({sample(card, 22, {})});
   EXPECT_EQ(count(slot("PCIE3").device_end, "RxErr"), 3U);
@@ -215,7 +195,7 @@ TEST_F(MonitorTest, AVanishedPortIsReportedAndItsCountsComeBackWithIt) {
   auto effects = scan(testing::machine({root_port(other_port), gpu(other_card, other_port)}));
   EXPECT_EQ(only<LinkRemoved>(effects), (std::vector{LinkRemoved{bdf(port), "PCIE3"}}));
   EXPECT_EQ(monitor.status(at(second)).slots.size(), 1U);
-  scan(two_slots());
+  scan(two_slot_machine());
   EXPECT_EQ(count(slot("PCIE3").port_end, "BadTLP"), 1U);
 }
 

@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "core/monitor.hpp"
-#include "support/functions.hpp"
+#include "support/two_slots.hpp"
 
 namespace wopr {
 namespace {
@@ -16,32 +16,22 @@ using testing::gpu;
 using testing::root_port;
 using testing::sample;
 
-constexpr const char* port = "0000:c0:01.1";
-constexpr const char* card = "0000:c2:00.0";
-constexpr const char* other_port = "0000:80:01.1";
-constexpr const char* other_card = "0000:81:00.0";
+using namespace testing::two_slots;
 
 class MonitorVerdictTest : public ::testing::Test {
  protected:
   MonitorVerdictTest() : monitor(MonitorConfig{}, at(1000)) {
-    scan(testing::machine({root_port(port), gpu(card, port), root_port(other_port), gpu(other_card, other_port)}));
+    scan(two_slot_machine());
     pass(1, {sample(port, 1, {}), sample(card, 2, {}), sample(other_port, 3, {}), sample(other_card, 4, {})});
   }
 
-  static Instant at(int seconds) {
-    return {std::chrono::seconds(seconds), WallTime(std::chrono::seconds(1'700'000'000 + seconds))};
-  }
   void keep(const std::vector<Effect>& effects) {
     for (const auto& effect : effects) {
       if (const auto* change = std::get_if<VerdictChanged>(&effect)) changes.push_back(*change);
     }
   }
   void scan(Machine machine) {
-    std::vector<SlotName> names;
-    for (const auto& link : machine.topology.links) {
-      const bool third = machine.topology.functions[link.port].bdf == bdf(port);
-      names.push_back({third ? "PCIE3" : "PCIE7", SlotSource::board, ""});
-    }
+    auto names = names_of(machine);
     keep(monitor.apply_scan(std::move(machine), std::move(names), at(second)));
   }
   // That many quiet rounds, a second apart; the last brings `changed`.
@@ -133,7 +123,7 @@ TEST_F(MonitorVerdictTest, LoadIsToldBySpeed) {
 TEST_F(MonitorVerdictTest, ReceiversMayStumbleWhenACardComes) {
   scan(testing::machine({root_port(port), root_port(other_port), gpu(other_card, other_port)}));
   pass(60);
-  scan(testing::machine({root_port(port), gpu(card, port), root_port(other_port), gpu(other_card, other_port)}));
+  scan(two_slot_machine());
   pass(2, {sample(card, 22, {{"RxErr", 4}})});
   EXPECT_EQ(monitor.judging().ledger(bdf(port)).state().epoch.set_apart[1], 4U);
   EXPECT_EQ(slot("PCIE3").grade, Grade::clean);

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "sink/store_text.hpp"
+#include "support/temporary_directory.hpp"
 
 namespace wopr {
 namespace {
@@ -22,22 +23,15 @@ namespace fs = std::filesystem;
 
 class StoreTest : public testing::Test {
  protected:
-  StoreTest() {
-    auto name = (fs::temp_directory_path() / "wopr-store-XXXXXX").string();
-    directory_ = mkdtemp(name.data());
-    file_ = directory_ / "history.db";
-  }
-  ~StoreTest() override { fs::remove_all(directory_); }
-
   [[nodiscard]] std::size_t aside() const {
-    return static_cast<std::size_t>(std::ranges::count_if(fs::directory_iterator(directory_), [](const auto& entry) {
+    return static_cast<std::size_t>(std::ranges::count_if(fs::directory_iterator(directory_.path()), [](const auto& entry) {
       const auto name = entry.path().filename().string();
       return name.starts_with("history.db.damaged-") && !name.ends_with("-wal") && !name.ends_with("-shm");
     }));
   }
 
-  fs::path directory_;
-  fs::path file_;
+  const TemporaryDirectory directory_;
+  fs::path file_ = directory_.path() / "history.db";
 };
 
 constexpr auto path = "0000:c0:01.1";
@@ -146,7 +140,7 @@ TEST_F(StoreTest, a_newer_version_is_refused_and_not_touched) {
   EXPECT_FALSE(store.commit(batch_at(1s, 1), {"a", 1}));
   EXPECT_EQ(bytes_of(file_), before);
   EXPECT_EQ(fs::last_write_time(file_), time);
-  EXPECT_EQ(std::distance(fs::directory_iterator(directory_), {}), 1);
+  EXPECT_EQ(std::distance(fs::directory_iterator(directory_.path()), {}), 1);
 }
 
 // What may happen to the file while it is in use; afterwards all that was ever counted must be there.

@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "core/replay.hpp"
-#include "support/functions.hpp"
+#include "support/two_slots.hpp"
 #include "trace/trace_text.hpp"
 
 namespace wopr {
@@ -18,26 +18,17 @@ using testing::gpu;
 using testing::root_port;
 using testing::sample;
 
-constexpr const char* port = "0000:c0:01.1";
-constexpr const char* card = "0000:c2:00.0";
-constexpr const char* other_port = "0000:80:01.1";
-constexpr const char* other_card = "0000:81:00.0";
+using namespace testing::two_slots;
 
 class TraceRecorderTest : public ::testing::Test {
  protected:
-  static Instant at(int second) { return {seconds(second), WallTime(seconds(1'700'000'000 + second))}; }
-
   void write(const std::vector<Effect>& effects) {
     for (const auto& line : recorder.take(monitor.status(at(second)), effects, at(second))) {
       text.push_back(format_trace_line(line));
     }
   }
   void scan(Machine machine) {
-    std::vector<SlotName> names;
-    for (const auto& link : machine.topology.links) {
-      const auto& address = machine.topology.functions[link.port].bdf;
-      names.push_back({address == bdf(port) ? "PCIE3" : "PCIE7", SlotSource::board, ""});
-    }
+    auto names = names_of(machine);
     auto effects = monitor.apply_scan(std::move(machine), std::move(names), at(second));
     pending.insert(pending.end(), effects.begin(), effects.end());
   }
@@ -87,7 +78,7 @@ class TraceRecorderTest : public ::testing::Test {
 };
 
 TEST_F(TraceRecorderTest, AReplayComesToTheMonitorsVerdicts) {
-  scan(testing::machine({root_port(port), gpu(card, port), root_port(other_port), gpu(other_card, other_port)}));
+  scan(two_slot_machine());
   pass(1, {sample(port, 1, {}), sample(card, 2, {}), sample(other_port, 3, {}), sample(other_card, 4, {})});
   speed(2.5);
   pass(60);
