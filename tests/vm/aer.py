@@ -6,9 +6,11 @@ aer_uncorrectable_error_string). A test compares what the product says with what
 """
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import Counter
 from dataclasses import dataclass
+from typing import Iterator
 
 import board
 from channel import Process
@@ -161,3 +163,15 @@ def grown(before: dict, after: dict) -> dict[tuple[str, str], dict[str, int]]:
         if kept := {token: number for token, number in total.items() if number}:
             result[end] = kept
     return result
+
+
+@contextlib.contextmanager
+def masked(machine: Machine, function: str, bits: int) -> Iterator[None]:
+    """These bits of the correctable error mask set at one function, for as long as the block lasts."""
+    register = ["setpci", "-s", function]
+    before = machine.guest.run([*register, "ECAP_AER+14.l"]).stdout.strip()
+    machine.guest.run([*register, f"ECAP_AER+14.l={bits:x}:{bits:x}"])
+    try:
+        yield
+    finally:
+        machine.guest.run([*register, f"ECAP_AER+14.l={before}"])

@@ -177,14 +177,10 @@ def test_a_device_that_does_not_report_is_not_native(installed):
 def test_a_masked_end_is_not_native(installed):
     machine = installed()
     function = aer.function_at(machine, "PCIE5", "device")
-    mask = machine.guest.run(["setpci", "-s", function, "ECAP_AER+14.l"]).stdout.strip()
-    machine.guest.run(["setpci", "-s", function, "ECAP_AER+14.l=1:1"])
-    try:
+    with aer.masked(machine, function, aer.COR_BITS["RxErr"]):
         shown = product.link(product.status(machine, user="root"), "PCIE5")["evidence"]
         assert (shown["port"], shown["device"]) == ("native", "sticky")
         assert "masked" in shown["device_reason"]
-    finally:
-        machine.guest.run(["setpci", "-s", function, f"ECAP_AER+14.l={mask}"])
 
 
 @pytest.mark.parametrize("argument, kind", [("pcie_ports=compat", "sticky"), ("pci=nommconf", "blind")])

@@ -19,8 +19,8 @@ import board
 import product
 from aer import Error
 from machine import Machine, Setup, make_data_disk
+from service import UNIT, within
 
-UNIT = "wopr-aerd.service"
 FILE = "/var/lib/wopr-aer/history.db"
 FULL = bool(os.environ.get("WOPR_STORE_FULL"))
 KILLS = 50 if FULL else 10
@@ -48,14 +48,6 @@ def served(installed) -> Callable[[], Machine]:
     for machine in used:
         machine.guest.run(f"systemctl stop {UNIT}; umount /var/lib/wopr-aer 2>/dev/null; rm -rf /var/lib/wopr-aer/*",
                           check=False, timeout=60)
-
-
-def within(seconds: float, wanted: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + seconds
-    while not wanted():
-        if time.monotonic() > deadline:
-            return False
-    return True
 
 
 def flat(lifetime: dict | None, side: str) -> Counter:
