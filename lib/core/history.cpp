@@ -88,6 +88,16 @@ std::string Card::key() const {
   return key;
 }
 
+SerialKind serial_kind(const Card& card) {
+  if (card.serial.empty()) return SerialKind::none;
+  return card.serial.starts_with("GPU-") ? SerialKind::gpu : SerialKind::device;
+}
+
+bool differ(const Card& a, const Card& b) {
+  if (a.vendor != b.vendor || a.device != b.device) return true;
+  return serial_kind(a) == serial_kind(b) && a.serial != b.serial;
+}
+
 std::optional<Card> card_of(const Topology& topology, const Link& link, const GpuRule& rule) {
   if (link.empty()) return std::nullopt;
   const auto& function = topology.functions[leading_function(topology, link, rule)];

@@ -40,6 +40,11 @@ struct Card {
   [[nodiscard]] std::string key() const;
   friend bool operator==(const Card&, const Card&) = default;
 };
+// How well a serial tells one card from others of its model.
+enum class SerialKind : std::uint8_t { none, device, gpu };
+[[nodiscard]] SerialKind serial_kind(const Card& card);
+// True when these cannot be one card. Serials of two kinds (one is read as root, the other with a driver) tell nothing.
+[[nodiscard]] bool differ(const Card& a, const Card& b);
 [[nodiscard]] std::optional<Card> card_of(const Topology& topology, const Link& link, const GpuRule& rule);
 
 struct HistoryBoot {
@@ -64,7 +69,7 @@ struct HistoryDelta {
   Evidence evidence = Evidence::native;
   bool watched = true;      // false: counted while nobody watched
   std::uint64_t epoch = 1;  // of the link
-  std::string card;         // Card::key, empty when the slot was empty
+  std::string card;         // Card::key, empty when the slot was empty or who is in it not read yet
 
   friend bool operator==(const HistoryDelta&, const HistoryDelta&) = default;
 };

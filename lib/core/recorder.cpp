@@ -52,9 +52,16 @@ Recorder::Placed Recorder::place(const Bdf& port, const std::string& path, Histo
       before = known->second.now.card;
     }
   }
+  const bool stayed = !added && entry.occupied;
+  entry.occupied = link.card.has_value();
+  const bool other = before && link.card && differ(*before, *link.card);
+  if (other) placed.other = before;
+  // A serial is read through root's helper, which comes later, or with a driver. Until then it is the card of before.
+  const bool weaker = before && link.card && !other && serial_kind(*link.card) < serial_kind(*before);
+  if (weaker) link.card->serial = before->serial;
+  entry.guessed = weaker && (entry.guessed || !stayed);
   // An empty slot is no other card; the one that was there last is remembered.
-  if (!link.card && before) link.card = before;
-  if (before && link.card && before->key() != link.card->key()) placed.other = before;
+  if (!link.card) link.card = before;
   if (entry.link == link && (!added || placed.known)) return placed;
   entry.link = std::move(link);
   pending_.links[path] = entry.link;
@@ -74,7 +81,8 @@ void Recorder::count(const Bdf& port, Nanoseconds from, Nanoseconds to, const Co
   add_to(entry.lifetime, counted);
   for (const auto& count : counted.added) {
     pending_.deltas.push_back({entry.path, from, to, counted.side, counted.severity, count.token, count.value, evidence,
-                               watched, epoch, entry.link.card ? entry.link.card->key() : std::string()});
+                               watched, epoch,
+                               entry.link.card && !entry.guessed ? entry.link.card->key() : std::string()});
   }
   entry.ledger = true;
   news_ = true;

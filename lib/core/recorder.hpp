@@ -68,6 +68,8 @@ class Recorder {
   struct Entry {
     std::string path;
     HistoryLink link;
+    bool occupied = false;  // at the last scan
+    bool guessed = false;   // link.card is who was there before; who came after that is not read yet
     LifetimeCounts lifetime;
     WallTime since{};
     Exposure stored;            // of the ledger's lifetime, as far as it is recorded
