@@ -2,14 +2,9 @@
 #include "bus/objects.hpp"
 
 #include <fcntl.h>
-#include <fmt/format.h>
-#include <grp.h>
-#include <pwd.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -68,57 +63,25 @@ std::vector<sd_bus_vtable> link_vtable() {
   return table;
 }
 
-constexpr const char* control_group = "wopr-aer";
 constexpr std::size_t max_mark_text = 500;
-
-struct Sender {
-  bool refused = true;
-  std::string text;  // who it is, or why not
-};
-
-// Whether the accounts' database has the user in the service's own group, which is the group of that name (sysusers.d).
-// The sender's own list of groups is in a /proc that the service's sandbox does not show.
-bool is_in_control_group(uid_t uid) {
-  passwd entry{};
-  passwd* found = nullptr;
-  std::array<char, 4096> space{};
-  if (getpwuid_r(uid, &entry, space.data(), space.size(), &found) != 0 || found == nullptr) return false;
-  std::array<gid_t, 256> groups{};
-  int number = static_cast<int>(groups.size());
-  if (getgrouplist(entry.pw_name, entry.pw_gid, groups.data(), &number) < 0) return false;
-  return std::find(groups.begin(), groups.begin() + number, getegid()) != groups.begin() + number;
-}
-
-// Root and the members of the group, as the bus vouches for who it is.
-Sender permitted_sender(sd_bus_message* call) {
-  Handle<sd_bus_creds> creds;
-  uid_t uid = 0;
-  int r = sd_bus_query_sender_creds(call, SD_BUS_CREDS_EUID, into(creds));
-  if (r >= 0) r = sd_bus_creds_get_euid(creds.get(), &uid);
-  if (r < 0) return {true, fmt::format("the message bus does not say who asks: {}", std::strerror(-r))};
-  const auto who = fmt::format("uid {}", uid);
-  if (uid == 0 || uid == geteuid() || is_in_control_group(uid)) return {false, who};
-  return {true, fmt::format("only root and members of the group {} may do that (adduser USER {}); you are {}",
-                            control_group, control_group, who)};
-}
 
 }  // namespace
 
-Objects::Objects(sd_event* event, std::string version, BusRequests requests)
+Objects::Objects(sd_event* event, BusOptions options, BusRequests requests)
     : event_(event),
-      version_(std::move(version)),
+      version_(std::move(options.version)),
       requests_(std::move(requests)),
+      permission_(event, std::move(options.is_member)),
       manager_vtable_(manager_vtable()),
       link_vtable_(link_vtable()),
       control_vtable_(control_vtable()) {}
 
-// Who may call is said by the bus's policy as well; this is what holds on a bus that has none. The service's own check
-// is by the credentials the bus vouches for (UnixUserID and UnixGroupIDs of the sender).
+// Who may call is said by the bus's policy as well; what each handler asks Permission holds on a bus that has none.
 std::vector<sd_bus_vtable> Objects::control_vtable() {
   std::vector<sd_bus_vtable> table;
   push_start(table);
   const sd_bus_vtable mark_entry = SD_BUS_METHOD_WITH_NAMES("Mark", "os", SD_BUS_PARAM(link) SD_BUS_PARAM(text), "", ,
-                                                            mark, SD_BUS_VTABLE_UNPRIVILEGED);
+                                                            if_permitted<&Objects::mark>, SD_BUS_VTABLE_UNPRIVILEGED);
   push(table, mark_entry);
   push_end(table);
   return table;
@@ -260,24 +223,30 @@ int Objects::history(sd_bus_message* call, void* self, sd_bus_error* error) {
   return sd_bus_reply_method_return(call, "");
 }
 
-int Objects::mark(sd_bus_message* call, void* self, sd_bus_error* error) {
+template <int (Objects::*action)(sd_bus_message*, const std::string&, sd_bus_error*)>
+int Objects::if_permitted(sd_bus_message* call, void* self, sd_bus_error* error) {
   auto& objects = *static_cast<Objects*>(self);
-  const auto sender = permitted_sender(call);
-  if (sender.refused) return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED, sender.text.c_str());
+  const auto act = [&objects](sd_bus_message* permitted, const std::string& who, sd_bus_error* trouble) {
+    return (objects.*action)(permitted, who, trouble);
+  };
+  return objects.permission_.check(call, act, error);
+}
+
+int Objects::mark(sd_bus_message* call, const std::string& who, sd_bus_error* error) {
   const char* path = nullptr;
   const char* text = nullptr;
   if (const int r = sd_bus_message_read(call, "os", &path, &text); r < 0) return r;
   const auto port = port_of_path(path);
-  if (!port || objects.find(*port) == nullptr) {
+  if (!port || find(*port) == nullptr) {
     return sd_bus_error_set(error, SD_BUS_ERROR_UNKNOWN_OBJECT, "there is no such link");
   }
   if (std::strlen(text) > max_mark_text) {
     return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS, "the text is too long; at most 500 bytes");
   }
-  if (!objects.requests_.mark) {
+  if (!requests_.mark) {
     return sd_bus_error_set(error, SD_BUS_ERROR_NOT_SUPPORTED, "this service takes no marks");
   }
-  if (const auto marked = objects.requests_.mark(*port, text, sender.text); !marked) {
+  if (const auto marked = requests_.mark(*port, text, who); !marked) {
     return sd_bus_error_set(error, SD_BUS_ERROR_FAILED, to_string(marked.error()).c_str());
   }
   return sd_bus_reply_method_return(call, "");

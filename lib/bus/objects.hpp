@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "bus/handles.hpp"
+#include "bus/permission.hpp"
 #include "bus/service.hpp"
 #include "core/status.hpp"
 
@@ -24,7 +25,7 @@ inline constexpr std::size_t max_objects = 1024;
 class Objects {
  public:
   // `event` gives the time and must outlive this.
-  Objects(sd_event* event, std::string version, BusRequests requests);
+  Objects(sd_event* event, BusOptions options, BusRequests requests);
   Objects(const Objects&) = delete;
   Objects& operator=(const Objects&) = delete;
 
@@ -54,7 +55,11 @@ class Objects {
                               sd_bus_message* reply, void* self, sd_bus_error* error);
 
   static int history(sd_bus_message* call, void* self, sd_bus_error* error);
-  static int mark(sd_bus_message* call, void* self, sd_bus_error* error);
+
+  // A method for those who may change something.
+  template <int (Objects::*action)(sd_bus_message*, const std::string&, sd_bus_error*)>
+  static int if_permitted(sd_bus_message* call, void* self, sd_bus_error* error);
+  int mark(sd_bus_message* call, const std::string& who, sd_bus_error* error);
 
   [[nodiscard]] static std::vector<sd_bus_vtable> manager_vtable();
   [[nodiscard]] static std::vector<sd_bus_vtable> control_vtable();
@@ -62,6 +67,7 @@ class Objects {
   sd_event* event_;
   std::string version_;
   BusRequests requests_;
+  Permission permission_;
   Status status_;
   const SlotStatus* leaving_ = nullptr;
   std::vector<sd_bus_vtable> manager_vtable_;

@@ -76,7 +76,7 @@ class BusService::State {
   State(sd_event* event, BusOptions options, BusReport report, BusRequests requests)
       : event_(event),
         report_(report),
-        objects_(event, options.version, std::move(requests)),
+        objects_(event, options, std::move(requests)),
         connection_(event, std::move(options),
                     {[this](sd_bus* bus, auto& slots) { return objects_.attach(bus, slots); }, [this] { begin(); },
                      std::move(report)}) {}

@@ -22,6 +22,9 @@ namespace wopr {
 struct BusOptions {
   std::string address;  // such as "unix:path=/run/x"; empty: the system bus, or DBUS_SYSTEM_BUS_ADDRESS
   std::string version;  // of the program
+  // Whether this user is in the group that may change something; asked on another thread, since it may take its time.
+  // Empty: as the accounts' database has it.
+  std::function<bool(unsigned uid)> is_member = {};
 };
 
 // What the program may want to log: told once, when it begins and when it is over.

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A D-Bus client made by others (GLib): it sees what is on the bus, not what we think we put there."""
+import os
 import time
 
 from gi.repository import Gio, GLib
@@ -16,9 +17,16 @@ OBJECT_MANAGER = "org.freedesktop.DBus.ObjectManager"
 
 
 class Client:
-    def __init__(self, address):
+    def __init__(self, address, uid=None):
+        """`uid`: as another user, which only root can; the bus has it from the socket."""
         flags = (Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT | Gio.DBusConnectionFlags.MESSAGE_BUS_CONNECTION)
-        self.connection = Gio.DBusConnection.new_for_address_sync(address, flags, None, None)
+        own = os.geteuid()
+        if uid is not None:
+            os.seteuid(uid)
+        try:
+            self.connection = Gio.DBusConnection.new_for_address_sync(address, flags, None, None)
+        finally:
+            os.seteuid(own)
         self.signals = []
 
     def call(self, path, interface, method, signature=None, *arguments, flags=Gio.DBusCallFlags.NO_AUTO_START):
@@ -26,6 +34,19 @@ class Client:
         reply = self.connection.call_sync(NAME, path, interface, method, parameters, None, flags,
                                           int(DEADLINE * 1000), None)
         return reply.unpack()
+
+    def begin(self, path, interface, method, signature, *arguments):
+        """As call(), without waiting: the list holds the answer, or the error, once wait_until() has seen it come."""
+        answer = []
+
+        def take(connection, result):
+            try:
+                answer.append(connection.call_finish(result).unpack())
+            except GLib.Error as error:
+                answer.append(error)
+        self.connection.call(NAME, path, interface, method, GLib.Variant(signature, arguments), None,
+                             Gio.DBusCallFlags.NO_AUTO_START, int(DEADLINE * 1000), None, take)
+        return answer
 
     def all(self, path, interface):
         return self.call(path, PROPERTIES, "GetAll", "(s)", interface)[0]

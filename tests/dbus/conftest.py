@@ -54,8 +54,8 @@ def start_service(programs, stopped_bus):
 def connect(bus):
     opened = []
 
-    def open_client():
-        client = Client(bus.address)
+    def open_client(uid=None):
+        client = Client(bus.address, uid)
         opened.append(client)
         return client
 

@@ -16,9 +16,16 @@ class Service:
         self._lines = Lines(self.process.stdout)
 
     def publish(self, status, errors=()):
-        self.process.stdin.write(json.dumps({"publish": status, "errors": list(errors)}).encode() + b"\n")
+        self._tell({"publish": status, "errors": list(errors)}, "published")
+
+    def directory(self, members=(), answers=True):
+        """The accounts' database from now on: who is in the group, and whether it answers at all."""
+        self._tell({"directory": {"members": list(members), "answers": answers}}, "directory")
+
+    def _tell(self, command, acknowledgement):
+        self.process.stdin.write(json.dumps(command).encode() + b"\n")
         self.process.stdin.flush()
-        while "published" not in (answer := json.loads(self._lines.next(DEADLINE))):
+        while acknowledgement not in (answer := json.loads(self._lines.next(DEADLINE))):
             self.reports.append(answer)
 
     def wait_for(self, text):

@@ -5,7 +5,10 @@
 //
 //   {"publish": STATUS, "errors": [{"port", "slot", "side", "severity", "added", "total", "before_monitoring"}]}
 //     -> {"published": N}
+//   {"directory": {"members": [UID, ...], "answers": BOOL}}: the accounts' database, which may keep everybody waiting
+//     -> {"directory": BOOL}
 //   and, whenever the service has something to say, {"trouble": BOOL, "what": TEXT}
+//   {"trouble": false, "what": "marked PORT: TEXT (WHO)"} for each mark it takes.
 //
 // It ends when its input does.
 #include <fcntl.h>
@@ -14,9 +17,13 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <condition_variable>
 #include <cstdio>
 #include <iostream>
+#include <memory>
+#include <mutex>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "bus/handles.hpp"
 #include "bus/service.hpp"
@@ -50,12 +57,47 @@ ErrorsCounted errors_of(const Json& json) {
   return errors;
 }
 
+// The accounts' database as a test wants it: asked by the service's own thread, it answers when the test says so.
+class Directory {
+ public:
+  void set(std::set<unsigned> members, bool answers) {
+    const std::lock_guard lock(mutex_);
+    members_ = std::move(members);
+    answers_ = answers;
+    changed_.notify_all();
+  }
+  bool holds(unsigned uid) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return answers_; });
+    return members_.contains(uid);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::set<unsigned> members_;
+  bool answers_ = true;
+};
+
+BusRequests requests() {
+  BusRequests requests;
+  requests.mark = [](const Bdf& port, const std::string& text, const std::string& by) -> Result<void> {
+    say({{"trouble", false}, {"what", fmt::format("marked {}: {} ({})", to_string(port), text, by)}});
+    return {};
+  };
+  return requests;
+}
+
 class Host {
  public:
-  Host(sd_event* event, BusOptions options)
-      : event_(event), service_(event, std::move(options), [](const BusNotice& notice) {
-          say({{"trouble", notice.trouble}, {"what", to_string(notice.error)}});
-        }) {}
+  Host(sd_event* event, const std::string& address)
+      : event_(event),
+        service_(event,
+                 {address, "1.2.3", [directory = directory_](unsigned uid) { return directory->holds(uid); }},
+                 [](const BusNotice& notice) {
+                   say({{"trouble", notice.trouble}, {"what", to_string(notice.error)}});
+                 },
+                 requests()) {}
 
   void run() {
     ::fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK);
@@ -83,6 +125,10 @@ class Host {
   }
 
   void obey(const Json& command) {
+    if (const auto directory = command.find("directory"); directory != command.end()) {
+      directory_->set(directory->at("members").get<std::set<unsigned>>(), directory->at("answers").get<bool>());
+      return say({{"directory", true}});
+    }
     auto status = status_from_json(command.at("publish"));
     if (!status) throw std::invalid_argument(to_string(status.error()));
     std::vector<Effect> effects;
@@ -92,6 +138,7 @@ class Host {
   }
 
   sd_event* event_;
+  std::shared_ptr<Directory> directory_ = std::make_shared<Directory>();  // the service's thread may outlive it
   BusService service_;
   std::string input_;
   std::uint64_t published_ = 0;
@@ -107,6 +154,6 @@ int main(int argc, char** argv) {
   }
   wopr::bus::Handle<sd_event> event;
   if (sd_event_new(wopr::bus::into(event)) < 0) return 1;
-  wopr::Host{event.get(), {argv[2], "1.2.3"}}.run();
+  wopr::Host{event.get(), argv[2]}.run();
   return 0;
 }
