@@ -46,6 +46,7 @@ class Setup:
     data_disk: Path | None = None          # raw ext4 image (make_data_disk), at /var/lib/wopr-aer
     acpi: Path | None = None               # compiled DSDT that replaces the firmware's
     one_thread: bool = False               # slower; for tests that move devices about (see _command_line)
+    counted_time: bool = False             # its clocks count instructions: what a program takes is the same on any host
     reboot: bool = False                   # a reboot in the guest boots again instead of ending QEMU
 
 
@@ -201,9 +202,10 @@ class Machine:
         initrd.write_bytes(self._acpi_override() + kernel.modules.read_bytes() + guest_archive(self.images))
         # With a thread for each processor, QEMU before 8.1 crashes when one uses the memory map that another is changing,
         # once in some hundred removals of a device (mended by its commit 0d58c66068).
-        thread = "single" if self.setup.one_thread else "multi"
-        words = ["qemu-system-x86_64", "-M", "q35", "-accel", f"tcg,thread={thread}", "-cpu", "qemu64", "-smp", "2", "-m", "2048",
-                 "-nodefaults", "-display", "none", "-serial", f"file:{self.console}",
+        thread = "single" if self.setup.one_thread or self.setup.counted_time else "multi"
+        processors = "1" if self.setup.counted_time else "2"  # two that share one count do not get anywhere
+        words = ["qemu-system-x86_64", "-M", "q35", "-accel", f"tcg,thread={thread}", "-cpu", "qemu64",
+                 "-smp", processors, "-m", "2048", "-nodefaults", "-display", "none", "-serial", f"file:{self.console}",
                  "-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",
                  "-kernel", str(kernel.vmlinuz), "-initrd", str(initrd),
                  "-append", " ".join(KERNEL_ARGUMENTS + self.setup.append),
@@ -213,6 +215,8 @@ class Machine:
                  "-device", "virtserialport,chardev=agent,name=org.wopr.agent"]
         if not self.setup.reboot:
             words.append("-no-reboot")
+        if self.setup.counted_time:
+            words += ["-icount", "shift=1"]  # 2 ns an instruction
         words += self._smbios() + self._disks()
         return words + board.topology_arguments(dict(self.setup.endpoints))
 

@@ -31,6 +31,12 @@ def status(machine: Machine, user: str = "owner") -> dict:
     return json.loads(machine.guest.run(["wopr-aer", "status", "--all", "--json"], user=user).stdout)
 
 
+def is_settled(machine: Machine) -> bool:
+    """What the root helper hands over, some moments after the start or a plug, has been taken in."""
+    links = [link for link in status(machine)["slots"] if link["slot"] in board.SLOTS and link["device"]]
+    return all(link["evidence"]["verified"] for link in links)
+
+
 class Watch:
     """`wopr-aer status --watch --json`, run by the owner: one document a refresh."""
 

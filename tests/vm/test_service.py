@@ -65,20 +65,17 @@ def test_hotplug_keeps_the_service_and_its_descriptors(served, kernel):
     machine = served(kernel=kernel)
     pid = shown(machine, "MainPID")
 
-    def descriptors() -> int:
-        return int(machine.guest.run(f"ls /proc/{pid}/fd | wc -l").stdout)
-
     def present() -> bool:
-        return product.link(product.status(machine), "PCIE4")["device"] is not None
+        return product.is_settled(machine) and product.link(product.status(machine), "PCIE4")["device"] is not None
 
     assert within(10, present)
-    baseline = descriptors()
+    before = service.descriptors(machine) + service.JOURNAL_SOCKET
     for _ in range(3):
         machine.unplug("PCIE4")
         assert within(30, lambda: not present())
         machine.plug("PCIE4")
         assert within(30, present)
-    assert within(30, lambda: descriptors() <= baseline + 2), (baseline, descriptors())
+    assert within(30, lambda: service.descriptors(machine) <= before), service.descriptors(machine) - before
     assert shown(machine, "MainPID") == pid
     assert shown(machine, "NRestarts") == "0"
 

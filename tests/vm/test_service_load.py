@@ -21,10 +21,9 @@ ANSWER_MS = 100.0
 HANGING_MS = 1000.0
 MAX_RECORDS = 10
 RACES = 100
-HISTORY_CACHE_KIB = 2048  # lib/sink/store.cpp, cache_size
-MAX_ANONYMOUS_KIB = 3 * 1024 + HISTORY_CACHE_KIB
+MAX_ANONYMOUS_KIB = 3 * 1024
 FLAT_KIB = 128  # a heap that has settled may still move by some pages
-MAX_CPU_RATIO = 2.0  # 1.5 is aimed at; 1.51 and 1.53 were found here, 1.3 outside of the emulation (bench.sampling)
+MAX_CPU_RATIO = 1.5
 FAST = "[monitor]\nsample_interval = 0.1\n"
 SAMPLE_SECONDS = 0.1
 
@@ -75,7 +74,8 @@ def test_a_storm_is_counted_told_in_few_words_and_holds_up_no_answer(served, ker
 def test_cards_that_go_while_it_looks_cost_neither_it_nor_its_descriptors(served, kernel, one_thread):
     """A card is removed and found again without a pause; the service scans all that time, and so does wopr-aer."""
     machine = served(kernel=kernel, one_thread=one_thread)
-    pid, before = shown(machine, "MainPID"), service.descriptors(machine)
+    assert within(30, lambda: product.is_settled(machine))
+    pid, before = shown(machine, "MainPID"), service.descriptors(machine) + service.JOURNAL_SOCKET
     port, card = (aer.function_at(machine, "PCIE4", side) for side in aer.SIDES)
     until_raced = "cd /sys/bus/pci/devices; while [ ! -e /tmp/raced ]; do {}; done"
     machine.guest.run("echo 0 >/sys/bus/pci/drivers_autoprobe")  # drivers would only take time
@@ -96,7 +96,7 @@ def test_cards_that_go_while_it_looks_cost_neither_it_nor_its_descriptors(served
     print(f"{scans} scans, {removals.stdout.count('removed')} removals")
     machine.guest.run(f"rm /tmp/raced; cd /sys/bus/pci/devices; echo 1 >{card}/remove; echo 1 >{port}/rescan")
     assert within(30, lambda: product.link(product.status(machine), "PCIE4")["device"] == card)
-    assert within(30, lambda: service.descriptors(machine) <= before), (before, service.descriptors(machine))
+    assert within(30, lambda: service.descriptors(machine) <= before), service.descriptors(machine) - before
     assert (shown(machine, "MainPID"), shown(machine, "NRestarts")) == (pid, "0")
     aer.inject(machine, Error("PCIE4", "device", ("RxErr",)))
     assert within(10, lambda: product.ends(product.status(machine))["PCIE4", "device"]["RxErr"] >= 1)
@@ -126,11 +126,13 @@ def test_its_memory_stays_small_and_flat(served, request, record_property):
     finally:
         service.configure(machine, None)
     assert max(seen) <= MAX_ANONYMOUS_KIB, seen
-    assert seen[-1] - seen[0] <= FLAT_KIB, seen
+    assert seen[-1] - seen[1] <= FLAT_KIB, seen  # the first quarter fills what is kept ready: pages of the history
 
 
-def test_its_processor_time_is_near_that_of_bare_reads(served, record_property):
-    machine = served()
+@pytest.mark.parametrize("counted_time", [True])
+def test_its_processor_time_is_near_that_of_bare_reads(served, counted_time, record_property):
+    """In instructions: by the clock, a busy host makes the ratio anything from 1.3 to 2.8."""
+    machine = served(counted_time=counted_time)
     try:
         service.configure(machine, FAST)
         assert within(10, lambda: product.ends(product.status(machine)) == kernel_view(machine))
