@@ -95,6 +95,7 @@ struct LinkLedger::Step {
   Instant to;
   Nanoseconds length{};
   bool watched = true;
+  bool coarse = false;
   bool full = false;     // at full speed or known to be busy
   bool loaded = false;   // or an error came
   bool has_errors = false;
@@ -181,6 +182,7 @@ LinkLedger::Step LinkLedger::step_of(const LinkInterval& interval, std::span<con
   step.to = interval.to;
   step.length = interval.to.boot - interval.from.boot;
   step.watched = interval.watched;
+  step.coarse = interval.coarse;
   step.counts = interval.counts;
   step.age_from = state_.age;
   step.age_to = state_.age + step.length;
@@ -338,7 +340,7 @@ void LinkLedger::take_errors(Side receiver, std::uint64_t errors, bool rollover,
     ++state_.trend.episodes.back();
   }
   if (rollover && chain(record.recent_rollovers)) ++record.rollover_episodes;
-  if (step.watched) fill_minute(record, errors, step);
+  if (step.watched && !step.coarse) fill_minute(record, errors, step);
   else record.minute.reset();
   raise_alarms(record, step);
 }

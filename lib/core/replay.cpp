@@ -15,6 +15,8 @@ void take_over(std::optional<T>& old, const std::optional<T>& now) {
 }
 
 void take_over(TraceLink& state, const TraceLink& news) {
+  if (news.speed_gone) state.speed_gts.reset();
+  if (news.width_gone) state.width.reset();
   take_over(state.slot, news.slot);
   take_over(state.speed_gts, news.speed_gts);
   take_over(state.width, news.width);
@@ -27,7 +29,7 @@ void take_over(TraceLink& state, const TraceLink& news) {
 }
 
 bool only_speed(const TraceLink& news) {
-  return !news.port && !news.slot && !news.width && !news.max_speed_gts && !news.max_width && !news.evidence &&
+  return !news.port && !news.slot && !news.width && !news.width_gone && !news.max_speed_gts && !news.max_width && !news.evidence &&
          !news.sticky_counts && !news.busy && !news.present;
 }
 
@@ -38,6 +40,10 @@ std::array<bool, 2> counting(const TraceLink& state) {
     result[side] = evidence == Evidence::native || (evidence == Evidence::sticky && state.sticky_counts == true);
   }
   return result;
+}
+
+void grow(std::uint64_t& total, std::uint64_t by) {
+  if (__builtin_add_overflow(total, by, &total)) total = UINT64_MAX;
 }
 
 bool loaded(const TraceLink& state) {
@@ -67,14 +73,15 @@ Result<void> Replay::take(const TraceLine& line) {
     return fail(header_ ? "a second header; expected one, as the first line"
                         : "no header; expected {\"trace\":1,…} as the first line");
   }
-  if (!std::holds_alternative<TraceBoot>(line.event)) {
-    if (line.at < now_) {
-      return fail(fmt::format("goes back in time, from {:.3f} s to {:.3f} s",
-                              std::chrono::duration<double>(now_).count(),
-                              std::chrono::duration<double>(line.at).count()));
-    }
-    advance(line.at);
+  if (const auto* boot = std::get_if<TraceBoot>(&line.event)) {
+    begin_boot(*boot, line.at);
+    return {};
   }
+  if (line.at < now_) {
+    return fail(fmt::format("goes back in time, from {:.3f} s to {:.3f} s", std::chrono::duration<double>(now_).count(),
+                            std::chrono::duration<double>(line.at).count()));
+  }
+  advance(line.at);
   return std::visit([this](const auto& event) { return apply(event); }, line.event);
 }
 
@@ -102,14 +109,20 @@ void Replay::advance(Nanoseconds to) {
 
 void Replay::flush() {
   for (auto* link : pending_) {
-    const auto from = gap_since_ ? *gap_since_ : std::max(link->until, now_ - header_->period);
+    const auto from = gap_since_ ? *gap_since_ : std::max(link->until, link->since.value_or(now_ - header_->period));
     catch_up(*link, from);
+    // Where no time has passed, or nobody compared, nothing is known to have changed.
+    if (link->until == now_ || anew_) link->state = link->next;
     observe(*link, link->until, now_, link->next, link->counted, !gap_since_);
     link->state = link->next;
+    if (!link->spread.empty()) observe(*link, now_, now_, link->next, link->spread, !gap_since_, true);
     link->pending = false;
     link->counted.clear();
+    link->spread.clear();
+    link->since.reset();
   }
   gap_since_.reset();
+  anew_ = false;
   if (judge_) settle_at(now_);
   else for (auto* link : pending_) plan(*link);
   pending_.clear();
@@ -125,12 +138,13 @@ Replay::Link& Replay::pend(Link& link) {
 }
 
 void Replay::observe(Link& link, Nanoseconds from, Nanoseconds to, const TraceLink& after,
-                     std::span<const Counted> counted, bool watched) {
+                     std::span<const Counted> counted, bool watched, bool coarse) {
   const auto& before = link.state;
   LinkInterval interval;
   interval.from = instant(from);
   interval.to = instant(to);
   interval.watched = watched;
+  interval.coarse = coarse;
   interval.speed_from = before.speed_gts;
   interval.speed_to = after.speed_gts;
   interval.width_from = before.width;
@@ -157,6 +171,8 @@ LinkFacts Replay::facts_of(const Link& link, const TraceLink& state) const {
   facts.sticky_counts = state.sticky_counts == true;
   facts.device_present = state.present.value_or(true);
   facts.load_is_known = state.busy.has_value();
+  facts.errors_before_watch = link.errors_before;
+  facts.failures_before_watch = link.failures_before;
   const LinkReading reading{state.speed_gts, state.width, state.max_speed_gts, state.max_width};
   LinkConditions conditions;
   conditions.device_present = facts.device_present;
@@ -206,6 +222,8 @@ Result<void> Replay::apply(const TraceLink& news) {
   link.until = now_;
   link.state = news;
   judging_.set_facts(link.port, facts_of(link, link.state), instant(now_));
+  // Whoever sees a link first knows how long ago the machine was booted.
+  judging_.transition(link.port, Transition::boot, instant({}));
   // An interval of no length: the ledger's time begins here.
   observe(link, now_, now_, link.state, {}, true);
   judge_ = true;
@@ -216,8 +234,19 @@ Result<void> Replay::apply(const TraceCount& count) {
   if (auto ok = watched(); !ok) return ok;
   const auto link = find(count.link);
   if (!link) return std::unexpected(link.error());
-  pend(**link).counted.push_back({count.side, count.severity, count.added});
+  if (count.since && *count.since > now_) return fail("field \"since\": expected no time later than \"t\"");
   judge_ = true;
+  if (count.before) {
+    for (const auto& each : count.added) {
+      if (is_signal_integrity(count.severity, each.token)) grow((*link)->errors_before, each.value);
+      if (is_link_failure(count.severity, each.token)) grow((*link)->failures_before, each.value);
+    }
+    return {};
+  }
+  auto& pending = pend(**link);
+  const bool spread = count.since && now_ - *count.since > seconds_of(judging_.policy().longest_interval_s);
+  (spread ? pending.spread : pending.counted).push_back({count.side, count.severity, count.added});
+  if (count.since && !spread) pending.since = std::min(*count.since, pending.since.value_or(now_));
   return {};
 }
 
@@ -235,8 +264,10 @@ Result<void> Replay::apply(const TraceTransition& transition) {
 Result<void> Replay::apply(const TraceMark& mark) {
   const auto link = find(mark.link);
   if (!link) return std::unexpected(link.error());
-  flush();
-  catch_up(**link, now_);
+  if (!away_since_) {
+    flush();
+    catch_up(**link, now_);
+  }
   judging_.mark((*link)->port, instant(now_), mark.text);
   judge_ = true;
   return {};
@@ -255,6 +286,7 @@ Result<void> Replay::apply(const TraceWatch& watch) {
     return {};
   }
   gap_since_ = std::exchange(away_since_, std::nullopt);
+  anew_ = watch.anew;
   for (auto& [name, link] : links_) pend(link);
   judge_ = true;
   return {};
@@ -265,18 +297,21 @@ Result<void> Replay::watched() const {
   return fail("a sample while nobody watches; expected a line saying that watching goes on");
 }
 
-Result<void> Replay::apply(const TraceBoot& boot) {
+void Replay::begin_boot(const TraceBoot& boot, Nanoseconds at) {
   if (!away_since_) {
     flush();
     settle_at(now_);
   }
   away_since_.reset();
-  now_ = {};
+  now_ = at;
   header_->start = boot.start;
-  for (auto& [name, link] : links_) link.until = {};
   judging_.begin_boot(instant(now_));
-  for (auto& [name, link] : links_) plan(link);
-  return {};
+  for (auto& [name, link] : links_) {
+    link.until = now_;
+    link.errors_before = link.failures_before = 0;
+    judging_.transition(link.port, Transition::boot, instant({}));
+    plan(link);
+  }
 }
 
 Result<void> Replay::apply(const TraceXid& xid) {

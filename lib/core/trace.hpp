@@ -40,6 +40,8 @@ struct TraceLink {
   std::optional<bool> sticky_counts;
   std::optional<bool> busy;
   std::optional<bool> present;
+  bool speed_gone = false;  // what was told can no longer be read
+  bool width_gone = false;
 
   friend bool operator==(const TraceLink&, const TraceLink&) = default;
 };
@@ -49,6 +51,8 @@ struct TraceCount {
   Side side = Side::port;
   Severity severity = Severity::correctable;
   Counts added;
+  std::optional<Nanoseconds> since{};  // they came after this; absent: in the period before the sample
+  bool before = false;               // counted this boot before anybody watched: no time, no episode
 
   friend bool operator==(const TraceCount&, const TraceCount&) = default;
 };
@@ -77,11 +81,12 @@ struct TraceRun {
 // Nobody watches from this line to the one that says somebody does again; counts at that instant cover the gap.
 struct TraceWatch {
   bool on = true;
+  bool anew = false;  // who watches now was started anew and compares links with nothing before
 
   friend bool operator==(const TraceWatch&, const TraceWatch&) = default;
 };
 
-// The clock began anew: `t` goes on from zero, `start` is the new wall time at zero.
+// The clock began anew: `start` is the new wall time at zero, the line's `t` the first moment anybody watched.
 struct TraceBoot {
   std::string boot_id;
   WallTime start{};

@@ -31,9 +31,11 @@ void leave_out_same(std::optional<T>& now, const std::optional<T>& told) {
   if (now == told) now.reset();
 }
 
-// What differs from what was told; a value that can no longer be read stays as told.
+// What differs from what was told.
 TraceLink news_of(TraceLink now, const TraceLink& told) {
   now.port.reset();
+  now.speed_gone = !now.speed_gts && told.speed_gts;
+  now.width_gone = !now.width && told.width;
   leave_out_same(now.slot, told.slot);
   leave_out_same(now.speed_gts, told.speed_gts);
   leave_out_same(now.width, told.width);
@@ -77,8 +79,8 @@ void TraceRecorder::describe(const SlotStatus& slot, std::vector<TraceEvent>& ev
   if (news == nothing) return;
   events.emplace_back(news);
   remember(told.slot, now.slot);
-  remember(told.speed_gts, now.speed_gts);
-  remember(told.width, now.width);
+  told.speed_gts = now.speed_gts;
+  told.width = now.width;
   remember(told.max_speed_gts, now.max_speed_gts);
   remember(told.max_width, now.max_width);
   remember(told.evidence, now.evidence);

@@ -110,12 +110,18 @@ TraceLink link_of(Fields& fields) {
     else fields.complain("port", "an address such as 0000:c0:01.1");
   }
   link.slot = fields.text("slot");
+  for (const auto& [key, gone] : {std::pair{"speed", &link.speed_gone}, {"width", &link.width_gone}}) {
+    const auto* value = fields.raw(key);
+    *gone = value != nullptr && value->is_null();
+  }
   for (const auto& [key, field] : {std::pair{"speed", &link.speed_gts}, {"max_speed", &link.max_speed_gts}}) {
+    if (field == &link.speed_gts && link.speed_gone) continue;
     const auto speed = fields.number(key);
     if (speed && !generation_of(*speed)) fields.complain(key, "2.5, 5, 8, 16, 32 or 64");
     *field = speed;
   }
   for (const auto& [key, field] : {std::pair{"width", &link.width}, {"max_width", &link.max_width}}) {
+    if (field == &link.width && link.width_gone) continue;
     const auto width = fields.count(key);
     if (!width) continue;
     if (*width == 0 || *width > 32) fields.complain(key, "1 to 32 lanes");
@@ -157,6 +163,8 @@ TraceCount count_of(Fields& fields) {
     if (!number.is_number_unsigned() || token.size() > 64) fields.complain("added", "numbers that are whole and not negative");
     else count.added.push_back({token, number.get<std::uint64_t>()});
   }
+  if (fields.raw("since") != nullptr) count.since = fields.time("since");
+  count.before = fields.flag("before").value_or(false);
   return count;
 }
 
@@ -170,7 +178,7 @@ std::optional<TraceEvent> event_of(const std::string& kind, Fields& fields) {
   }
   if (kind == "mark") return TraceMark{fields.text("link", true).value_or(""), fields.text("text", true).value_or("")};
   if (kind == "run") return TraceRun{fields.text("name", true).value_or(""), fields.flag("begins", true).value_or(true)};
-  if (kind == "watch") return TraceWatch{fields.flag("on", true).value_or(true)};
+  if (kind == "watch") return TraceWatch{fields.flag("on", true).value_or(true), fields.flag("anew").value_or(false)};
   if (kind == "boot") return TraceBoot{fields.text("boot_id", true).value_or(""), fields.wall("start").value_or(WallTime{})};
   if (kind == "xid") {
     const auto number = fields.count("number", true).value_or(0);
@@ -291,7 +299,9 @@ void write(Writer& out, const TraceLink& link) {
   if (link.port) out.text("port", to_string(*link.port));
   if (link.slot) out.text("slot", *link.slot);
   if (link.speed_gts) out.number("speed", *link.speed_gts);
+  else if (link.speed_gone) out.add("speed", "null");
   if (link.width) out.count("width", *link.width);
+  else if (link.width_gone) out.add("width", "null");
   if (link.max_speed_gts) out.number("max_speed", *link.max_speed_gts);
   if (link.max_width) out.count("max_width", *link.max_width);
   if (link.evidence) {
@@ -307,6 +317,8 @@ void write(Writer& out, const TraceCount& count) {
   Writer added;
   for (const auto& each : count.added) added.quoted(each.token, each.value);
   out.add("added", added.done({}));
+  if (count.since) out.time("since", *count.since);
+  if (count.before) out.flag("before", true);
 }
 void write(Writer& out, const TraceTransition& transition) {
   out.text("event", "transition");
@@ -315,7 +327,10 @@ void write(Writer& out, const TraceTransition& transition) {
 }
 void write(Writer& out, const TraceMark& mark) { out.text("event", "mark").text("link", mark.link).text("text", mark.text); }
 void write(Writer& out, const TraceRun& run) { out.text("event", "run").text("name", run.name).flag("begins", run.begins); }
-void write(Writer& out, const TraceWatch& watch) { out.text("event", "watch").flag("on", watch.on); }
+void write(Writer& out, const TraceWatch& watch) {
+  out.text("event", "watch").flag("on", watch.on);
+  if (watch.anew) out.flag("anew", true);
+}
 void write(Writer& out, const TraceBoot& boot) {
   out.text("event", "boot").text("boot_id", boot.boot_id).text("start", to_rfc3339(boot.start));
 }
