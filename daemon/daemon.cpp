@@ -270,6 +270,7 @@ void Daemon::State::begin_from(HistorySummary known) {
   auto anew = LiveMonitor::start(std::move(places), "service", std::move(known));
   if (!anew) return;  // the configuration was broken meanwhile; the present monitor goes on, and so does its history
   monitor = std::move(*anew);
+  monitor.note_event(HistoryEventKind::watch_begins, WOPR_VERSION);
   take(monitor.take_first());
   remember(true);
 }

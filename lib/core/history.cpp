@@ -120,6 +120,8 @@ std::string_view to_string(HistoryEventKind kind) {
     case HistoryEventKind::unattributed: return "unattributed";
     case HistoryEventKind::detail_lost: return "detail-lost";
     case HistoryEventKind::begun_anew: return "begun-anew";
+    case HistoryEventKind::watch_resumes: return "watch-resumes";
+    case HistoryEventKind::driver_changed: return "driver-changed";
   }
   return "unknown";
 }

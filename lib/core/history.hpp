@@ -100,7 +100,7 @@ struct HistoryLinkState {
 };
 
 enum class HistoryEventKind : std::uint8_t {
-  watch_begins,
+  watch_begins,    // `number`: up to when this boot was watched before, in microseconds of boot time; 0: not at all
   watch_ends,      // the service was told to stop
   card_arrived,
   card_left,
@@ -109,6 +109,8 @@ enum class HistoryEventKind : std::uint8_t {
   unattributed,    // `number` messages
   detail_lost,     // `number` records were coarsened while the disk failed
   begun_anew,      // the file before this one was lost or damaged: totals were carried over
+  watch_resumes,   // samples were too far apart; `number` as with watch_begins
+  driver_changed,
 };
 [[nodiscard]] std::string_view to_string(HistoryEventKind kind);
 

@@ -13,15 +13,16 @@ std::string_view to_string(HistoryBy by) {
     case HistoryBy::day: return "day";
     case HistoryBy::boot: return "boot";
     case HistoryBy::epoch: return "epoch";
+    case HistoryBy::record: return "record";
   }
   return "day";
 }
 
 Result<HistoryBy> parse_history_by(std::string_view text) {
-  for (const auto by : {HistoryBy::hour, HistoryBy::day, HistoryBy::boot, HistoryBy::epoch}) {
+  for (const auto by : {HistoryBy::hour, HistoryBy::day, HistoryBy::boot, HistoryBy::epoch, HistoryBy::record}) {
     if (to_string(by) == text) return by;
   }
-  return fail(fmt::format("'{}' is nothing to sum up by; expected hour, day, boot or epoch", text));
+  return fail(fmt::format("'{}' is nothing to sum up by; expected hour, day, boot, epoch or record", text));
 }
 
 }  // namespace wopr

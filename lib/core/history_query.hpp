@@ -14,7 +14,8 @@
 
 namespace wopr {
 
-enum class HistoryBy : std::uint8_t { hour, day, boot, epoch };
+// `record`: nothing is summed up, every record comes as it is kept.
+enum class HistoryBy : std::uint8_t { hour, day, boot, epoch, record };
 [[nodiscard]] std::string_view to_string(HistoryBy by);
 
 struct HistoryQuery {

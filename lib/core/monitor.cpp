@@ -31,6 +31,18 @@ void grow(std::uint64_t& total, std::uint64_t by) {
   if (__builtin_add_overflow(total, by, &total)) total = UINT64_MAX;
 }
 
+// What was counted before anybody watched and speaks of the link.
+void note_before_watch(LinkFacts& facts, Severity severity, const Counts& counts) {
+  for (const auto& count : counts) {
+    if (is_signal_integrity(severity, count.token)) grow(facts.errors_before_watch, count.value);
+    if (is_link_failure(severity, count.token)) grow(facts.failures_before_watch, count.value);
+  }
+}
+
+std::uint64_t microseconds_of(Nanoseconds time) {
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(time).count());
+}
+
 Instant boot_of(Instant now) {
   return {{}, now.wall - std::chrono::duration_cast<std::chrono::microseconds>(now.boot)};
 }
@@ -471,7 +483,10 @@ void Monitor::State::note_facts(bool first_scan, Instant now) {
                                      : topology.functions[leading_function(topology, link, config.gpus)].driver;
     if (first_scan) judging.transition(port, Transition::boot, boot_of(now));
     else if (was_present == link.empty()) judging.transition(port, Transition::hotplug, now);
-    else if (driver != record.driver) judging.transition(port, Transition::bind, now);
+    else if (driver != record.driver) {
+      judging.transition(port, Transition::bind, now);
+      if (recorder) recorder->event(port, now.boot, HistoryEventKind::driver_changed, 0, driver);
+    }
     record.driver = driver;
   }
 }
@@ -492,15 +507,15 @@ void Monitor::State::observe(const std::vector<Effect>& effects, Instant now) {
       continue;
     }
     auto facts = judging.facts(errors->port);
-    for (const auto& count : errors->added) {
-      if (is_signal_integrity(errors->severity, count.token)) grow(facts.errors_before_watch, count.value);
-      if (is_link_failure(errors->severity, count.token)) grow(facts.failures_before_watch, count.value);
-    }
+    note_before_watch(facts, errors->severity, errors->added);
     judging.set_facts(errors->port, std::move(facts), now);
   }
   const bool gap = std::exchange(resumed, false);
   const auto from = std::exchange(last_round, now).value_or(now);
   const bool watched = !gap && now.boot - from.boot <= seconds_of(config.verdict.longest_interval_s);
+  if (!watched && !gap && recorder) {
+    recorder->event({}, now.boot, HistoryEventKind::watch_resumes, microseconds_of(from.boot), {});
+  }
   for (const auto& link : machine.topology.links) {
     const auto port = machine.topology.functions[link.port].bdf;
     auto& record = links[port];
@@ -578,6 +593,11 @@ void Monitor::State::recall_ends(const Link& link, const std::string& path) {
     if (stored == nullptr) continue;
     auto& end = record.ends[static_cast<std::size_t>(side)];
     end = EndCounts(*stored, round);
+    auto facts = judging.facts(topology.functions[link.port].bdf);
+    for (const auto severity : severities) {
+      note_before_watch(facts, severity, stored->before[static_cast<std::size_t>(severity)]);
+    }
+    judging.set_facts(topology.functions[link.port].bdf, std::move(facts), since);
     // Functions that went away while nobody watched.
     EndCounts::Batch batch;
     batch.round = round;
@@ -653,7 +673,12 @@ std::optional<HistoryBatch> Monitor::take_history(Instant now, bool all) {
 }
 
 void Monitor::note_event(HistoryEventKind kind, Instant now, std::string text) {
-  if (state_->recorder) state_->recorder->event({}, now.boot, kind, 0, std::move(text));
+  auto& s = *state_;
+  if (!s.recorder) return;
+  // A watch begins with the monitor, before its first look, and goes on from what was known of this boot.
+  const bool begins = kind == HistoryEventKind::watch_begins;
+  const auto known = begins && s.recorder->same_boot() ? microseconds_of(s.recorder->known_until()) : 0;
+  s.recorder->event({}, begins ? s.since.boot : now.boot, kind, known, std::move(text));
 }
 
 // Judges when something happened, or when time alone may have changed an answer.

@@ -106,6 +106,8 @@ void Recorder::state(const Bdf& port, HistoryLinkState state) {
 
 void Recorder::event(const Bdf& port, Nanoseconds at, HistoryEventKind kind, std::uint64_t number, std::string text) {
   const auto it = links_.find(port);
+  // Should it come back, its state is told anew.
+  if (it != links_.end() && kind == HistoryEventKind::link_removed) it->second.state.reset();
   pending_.events.push_back({it == links_.end() ? std::string() : it->second.path, at, kind, number, std::move(text)});
   news_ = true;
 }

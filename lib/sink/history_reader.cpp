@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "sink/database.hpp"
+#include "sink/record_reader.hpp"
 #include "sink/store_fold.hpp"
 
 namespace wopr {
@@ -109,6 +110,7 @@ class HistoryReader::State {
       case HistoryBy::day: return floor_to(boot.zero + at, day_us);
       case HistoryBy::boot: return boot.id;
       case HistoryBy::epoch: return epoch;
+      case HistoryBy::record: break;  // record_reader.hpp
     }
     return 0;
   }
@@ -123,8 +125,21 @@ class HistoryReader::State {
       take_deltas(boot, from, to, sums);
       take_observed(boot, from, to, sums);
       for (const auto& [key, sum] : sums) text += line(boot, key, sum);
-      text += changes(boot, from, to);
-      text += marks(boot, from, to);
+      text += notes("SELECT link, at, grade, direction, candidate, reason FROM verdict WHERE boot=? AND at>? AND at<=? "
+                    "ORDER BY at, id",
+                    "grade", boot, from, to, [](const SQLite::Statement& row, Json& json) {
+                      json["grade"] = to_string(static_cast<Grade>(row.getColumn(2).getInt()));
+                      json["direction"] = to_string(static_cast<Direction>(row.getColumn(3).getInt()));
+                      json["riser_candidate"] = row.getColumn(4).getInt() != 0;
+                      json["reason"] = row.getColumn(5).getString();
+                    });
+      text += notes("SELECT link, at, epoch, text, by, undone FROM mark WHERE boot=? AND at>? AND at<=? ORDER BY at, id",
+                    "mark", boot, from, to, [](const SQLite::Statement& row, Json& json) {
+                      json["epoch"] = row.getColumn(2).getInt64();
+                      json["text"] = row.getColumn(3).getString();
+                      json["by"] = row.getColumn(4).getString();
+                      json["undone"] = row.getColumn(5).getInt() != 0;
+                    });
     }
     position_ = to;
     if (to >= end_) {
@@ -197,39 +212,18 @@ class HistoryReader::State {
     return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   }
 
-  std::string changes(const Boot& boot, std::int64_t from, std::int64_t to) {
+  // What stands beside the sums: one line for each row of `select`, which begins with link and time.
+  template <class Fill>
+  std::string notes(const char* select, const char* kind, const Boot& boot, std::int64_t from, std::int64_t to,
+                    const Fill& fill) {
     std::string text;
-    auto& get = bound((*statements_)("SELECT link, at, grade, direction, candidate, reason FROM verdict WHERE boot=? AND at>? "
-                                     "AND at<=? ORDER BY at, id"),
-                      boot.id, from, to);
-    while (get.executeStep()) {
-      const auto link = get.getColumn(0).getInt64();
+    auto& row = bound((*statements_)(select), boot.id, from, to);
+    while (row.executeStep()) {
+      const auto link = row.getColumn(0).getInt64();
       if (!names_.contains(link)) continue;
-      auto json = head("grade", link);
-      json["at"] = time_text(boot.zero + get.getColumn(1).getInt64());
-      json["grade"] = to_string(static_cast<Grade>(get.getColumn(2).getInt()));
-      json["direction"] = to_string(static_cast<Direction>(get.getColumn(3).getInt()));
-      json["riser_candidate"] = get.getColumn(4).getInt() != 0;
-      json["reason"] = get.getColumn(5).getString();
-      text += json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-    }
-    return text;
-  }
-
-  std::string marks(const Boot& boot, std::int64_t from, std::int64_t to) {
-    std::string text;
-    auto& get = bound((*statements_)("SELECT link, at, epoch, text, by, undone FROM mark WHERE boot=? AND at>? AND at<=? "
-                                     "ORDER BY at, id"),
-                      boot.id, from, to);
-    while (get.executeStep()) {
-      const auto link = get.getColumn(0).getInt64();
-      if (!names_.contains(link)) continue;
-      auto json = head("mark", link);
-      json["at"] = time_text(boot.zero + get.getColumn(1).getInt64());
-      json["epoch"] = get.getColumn(2).getInt64();
-      json["text"] = get.getColumn(3).getString();
-      json["by"] = get.getColumn(4).getString();
-      json["undone"] = get.getColumn(5).getInt() != 0;
+      auto json = head(kind, link);
+      json["at"] = time_text(boot.zero + row.getColumn(1).getInt64());
+      fill(row, json);
       text += json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
     }
     return text;
@@ -246,11 +240,15 @@ class HistoryReader::State {
   std::int64_t end_ = 0;
 };
 
-HistoryReader::HistoryReader(std::filesystem::path file, HistoryQuery query)
-    : state_(std::make_unique<State>(std::move(file), std::move(query))) {}
+HistoryReader::HistoryReader(std::filesystem::path file, HistoryQuery query) {
+  if (query.by == HistoryBy::record) records_ = std::make_unique<RecordReader>(std::move(file), std::move(query));
+  else state_ = std::make_unique<State>(std::move(file), std::move(query));
+}
 HistoryReader::~HistoryReader() = default;
 HistoryReader::HistoryReader(HistoryReader&&) noexcept = default;
 
-std::expected<std::optional<std::string>, StoreFailure> HistoryReader::next() { return state_->next(); }
+std::expected<std::optional<std::string>, StoreFailure> HistoryReader::next() {
+  return records_ ? records_->next() : state_->next();
+}
 
 }  // namespace wopr

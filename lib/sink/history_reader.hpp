@@ -16,6 +16,8 @@
 
 namespace wopr {
 
+class RecordReader;
+
 class HistoryReader {
  public:
   HistoryReader(std::filesystem::path file, HistoryQuery query);
@@ -27,7 +29,8 @@ class HistoryReader {
 
  private:
   class State;
-  std::unique_ptr<State> state_;
+  std::unique_ptr<State> state_;  // one of the two
+  std::unique_ptr<RecordReader> records_;
 };
 
 }  // namespace wopr

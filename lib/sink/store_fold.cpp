@@ -114,7 +114,8 @@ class Folding {
     const auto cutoff = boot.older_than(age);
     if (cutoff <= 0) return;
     SQLite::Transaction transaction(database_, SQLite::TransactionBehavior::IMMEDIATE);
-    for (const auto* text : {"DELETE FROM delta WHERE boot=? AND until<=?", "DELETE FROM state WHERE boot=? AND at<=?",
+    for (const auto* text : {"DELETE FROM delta WHERE boot=? AND until<=?",
+                             "DELETE FROM state WHERE boot=? AND at<=? AND id NOT IN (SELECT max(id) FROM state GROUP BY link)",
                              "DELETE FROM observed WHERE boot=? AND start+length<=?",
                              "DELETE FROM event WHERE boot=? AND at<=?", "DELETE FROM verdict WHERE boot=? AND at<=?"}) {
       bound(statements_(text), boot.id, cutoff).exec();

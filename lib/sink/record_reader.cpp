@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sink/record_reader.hpp"
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
+
+#include "sink/database.hpp"
+
+namespace wopr {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int busy_wait_ms = 2000;
+constexpr int rows_per_piece = 500;  // of each kind, and what else happened at the very instant of the last one
+
+struct Boot {
+  std::int64_t id;
+  std::string boot_id;
+  std::int64_t zero;
+  std::int64_t last;
+};
+
+// What happened at one instant is told in the order of this list.
+enum class Rank : int { event, mark, state, count };
+
+struct Line {
+  std::int64_t at;
+  Rank rank;
+  Json json;
+};
+
+Json optional_number(const SQLite::Column& column) {
+  if (column.isNull()) return nullptr;
+  return column.isInteger() ? Json(column.getInt64()) : Json(column.getDouble());
+}
+
+std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+
+}  // namespace
+
+class RecordReader::State {
+ public:
+  State(std::filesystem::path file, HistoryQuery query) : file_(std::move(file)), query_(std::move(query)) {}
+
+  std::expected<std::optional<std::string>, StoreFailure> next() {
+    try {
+      if (!database_) begin();
+      if (!left_out_.empty()) return std::exchange(left_out_, {});
+      while (boot_ < boots_.size()) {
+        auto text = piece();
+        statements_->reset();
+        if (!text.empty()) return text;
+      }
+      return std::nullopt;
+    } catch (const SQLite::Exception& error) {
+      return std::unexpected(failure_of(error, file_.string()));
+    }
+  }
+
+ private:
+  struct LinkName {
+    std::string path;
+    std::string slot;
+    std::string port;
+  };
+
+  void begin() {
+    database_ = std::make_unique<SQLite::Database>(file_.string(), SQLite::OPEN_READONLY, busy_wait_ms);
+    database_->exec("PRAGMA cache_size=-1024");
+    statements_.emplace(*database_);
+    auto& links = (*statements_)("SELECT id, path, slot, port FROM link");
+    while (links.executeStep()) {
+      LinkName name{links.getColumn(1).getString(), links.getColumn(2).getString(), links.getColumn(3).getString()};
+      if (!query_.ports.empty() && std::ranges::find(query_.ports, name.port) == query_.ports.end()) continue;
+      names_.emplace(links.getColumn(0).getInt64(), std::move(name));
+    }
+    leave_out_former();
+    auto& boots = (*statements_)("SELECT id, boot_id, zero, last FROM boot ORDER BY id");
+    while (boots.executeStep()) {
+      boots_.push_back({boots.getColumn(0).getInt64(), boots.getColumn(1).getString(), boots.getColumn(2).getInt64(),
+                        boots.getColumn(3).getInt64()});
+    }
+    statements_->reset();
+    begin_boot();
+  }
+
+  // Bus numbers move: of several links that were once at one address, only the one seen there last is at it.
+  void leave_out_former() {
+    std::map<std::string, std::size_t> links_at;
+    for (const auto& [id, name] : names_) ++links_at[name.port];
+    if (std::ranges::none_of(links_at, [](const auto& entry) { return entry.second > 1; })) return;
+    std::map<std::int64_t, std::int64_t> seen;
+    auto& get = (*statements_)("SELECT link, max(id) FROM state GROUP BY link");
+    while (get.executeStep()) seen[get.getColumn(0).getInt64()] = get.getColumn(1).getInt64();
+    std::map<std::string, std::int64_t> present;  // port -> link
+    for (const auto& [id, name] : names_) {
+      const auto [it, first] = present.try_emplace(name.port, id);
+      if (!first && seen[id] > seen[it->second]) it->second = id;
+    }
+    std::erase_if(names_, [&](const auto& entry) {
+      const auto& [id, name] = entry;
+      if (present.at(name.port) == id) return false;
+      left_out_ += text_of({{"kind", "left-out"}, {"path", name.path}, {"slot", name.slot}, {"port", name.port}});
+      return true;
+    });
+  }
+
+  // Sets the part of the present boot that is asked for. What was written down after everything before it was known (a
+  // mark, just now) belongs to it too.
+  void begin_boot() {
+    begun_ = false;
+    if (boot_ >= boots_.size()) return;
+    const auto& boot = boots_[boot_];
+    from_ = query_.since ? std::max<std::int64_t>(query_.since->time_since_epoch().count() - boot.zero, 0) : 0;
+    end_ = query_.until ? query_.until->time_since_epoch().count() - boot.zero : INT64_MAX;
+    position_ = from_ == 0 ? -1 : from_;
+  }
+
+  std::string piece() {
+    const auto& boot = boots_[boot_];
+    const bool last = boot_ + 1 == boots_.size();
+    if (end_ <= 0 || (from_ > boot.last && !last)) return end_boot();
+    if (!std::exchange(begun_, true)) return introduction(boot);
+    const auto to = window_end(boot);
+    std::vector<Line> lines;
+    take_counts(boot, to, lines);
+    take_states(boot, to, lines);
+    take_events(boot, to, lines);
+    take_marks(boot, to, lines);
+    std::ranges::stable_sort(lines, {}, [](const Line& line) { return std::pair(line.at, line.rank); });
+    std::string text;
+    for (const auto& line : lines) text += text_of(line.json);
+    position_ = to;
+    if (to >= end_) (void)end_boot();
+    return text;
+  }
+
+  std::string end_boot() {
+    ++boot_;
+    begin_boot();
+    return {};
+  }
+
+  // The boot, and each link as it was when the period began, or else as it was first seen in it.
+  std::string introduction(const Boot& boot) {
+    auto text = text_of({{"kind", "boot"}, {"boot_id", boot.boot_id}, {"zero", boot.zero}, {"from", from_},
+                         {"until", std::min(end_, boot.last)}});
+    const auto states = states_known(boot);
+    for (const auto& [id, name] : names_) {
+      Json json{{"kind", "link"}, {"path", name.path}, {"slot", name.slot}, {"port", name.port}};
+      if (const auto it = states.find(id); it != states.end()) {
+        auto& get = bound((*statements_)(select_states), it->second);
+        if (get.executeStep()) json["state"] = state_of(get, name.path);
+      }
+      text += text_of(json);
+    }
+    return text;
+  }
+
+  // link -> row
+  std::map<std::int64_t, std::int64_t> states_known(const Boot& boot) {
+    std::map<std::int64_t, std::int64_t> found;
+    for (const auto* select : {"SELECT link, max(id) FROM state WHERE boot=? AND at<=? GROUP BY link",
+                               "SELECT link, min(id) FROM state WHERE boot=? AND at>? GROUP BY link"}) {
+      auto& get = bound((*statements_)(select), boot.id, from_);
+      while (get.executeStep()) found.try_emplace(get.getColumn(0).getInt64(), get.getColumn(1).getInt64());
+    }
+    return found;
+  }
+
+  // As far as the next piece may go without growing large.
+  std::int64_t window_end(const Boot& boot) {
+    auto end = end_;
+    for (const auto* select : {"SELECT until FROM delta WHERE boot=? AND until>? ORDER BY until LIMIT 1 OFFSET ?",
+                               "SELECT at FROM state WHERE boot=? AND at>? ORDER BY at LIMIT 1 OFFSET ?",
+                               "SELECT at FROM event WHERE boot=? AND at>? ORDER BY at LIMIT 1 OFFSET ?"}) {
+      auto& get = bound((*statements_)(select), boot.id, position_, rows_per_piece);
+      if (get.executeStep()) end = std::min(end, get.getColumn(0).getInt64());
+    }
+    return end;
+  }
+
+  // The path of a link that is asked for; empty when it is not.
+  [[nodiscard]] const std::string& path_of(const SQLite::Column& link) const {
+    static const std::string none;
+    const auto it = names_.find(link.getInt64());
+    return it == names_.end() ? none : it->second.path;
+  }
+
+  void take_counts(const Boot& boot, std::int64_t to, std::vector<Line>& lines) {
+    auto& get = bound((*statements_)("SELECT link, until, since, side, severity, name, count, evidence, watched, epoch, span "
+                                     "FROM delta JOIN token ON token.id=token WHERE boot=? AND until>? AND until<=? "
+                                     "ORDER BY until, delta.id"),
+                      boot.id, position_, to);
+    while (get.executeStep()) {
+      const auto& path = path_of(get.getColumn(0));
+      if (path.empty()) continue;
+      const auto at = get.getColumn(1).getInt64();
+      lines.push_back({at, Rank::count,
+                       {{"kind", "count"},
+                        {"path", path},
+                        {"t", at},
+                        {"since", get.getColumn(2).getInt64()},
+                        {"side", to_string(static_cast<Side>(get.getColumn(3).getInt()))},
+                        {"severity", to_string(static_cast<Severity>(get.getColumn(4).getInt()))},
+                        {"token", get.getColumn(5).getString()},
+                        {"count", from_column(get.getColumn(6).getInt64())},
+                        {"evidence", to_string(static_cast<Evidence>(get.getColumn(7).getInt()))},
+                        {"watched", get.getColumn(8).getInt() != 0},
+                        {"epoch", get.getColumn(9).getInt64()},
+                        {"span", get.getColumn(10).getInt()}}});
+    }
+  }
+
+  static constexpr const char* select_states =
+      "SELECT link, at, speed, width, max_speed, max_width, port_evidence, device_evidence, present FROM state WHERE id=?";
+
+  static Json state_of(const SQLite::Statement& row, const std::string& path) {
+    const auto evidence = [&](int column) { return to_string(static_cast<Evidence>(row.getColumn(column).getInt())); };
+    return {{"kind", "state"},
+            {"path", path},
+            {"t", row.getColumn(1).getInt64()},
+            {"speed", optional_number(row.getColumn(2))},
+            {"width", optional_number(row.getColumn(3))},
+            {"max_speed", optional_number(row.getColumn(4))},
+            {"max_width", optional_number(row.getColumn(5))},
+            {"evidence", Json::array({evidence(6), evidence(7)})},
+            {"present", row.getColumn(8).getInt() != 0}};
+  }
+
+  void take_states(const Boot& boot, std::int64_t to, std::vector<Line>& lines) {
+    auto& get = bound((*statements_)("SELECT link, at, speed, width, max_speed, max_width, port_evidence, device_evidence, "
+                                     "present FROM state WHERE boot=? AND at>? AND at<=? ORDER BY at, id"),
+                      boot.id, position_, to);
+    while (get.executeStep()) {
+      const auto& path = path_of(get.getColumn(0));
+      if (!path.empty()) lines.push_back({get.getColumn(1).getInt64(), Rank::state, state_of(get, path)});
+    }
+  }
+
+  void take_events(const Boot& boot, std::int64_t to, std::vector<Line>& lines) {
+    auto& get = bound((*statements_)("SELECT link, at, kind, number, text FROM event WHERE boot=? AND at>? AND at<=? "
+                                     "ORDER BY at, id"),
+                      boot.id, position_, to);
+    while (get.executeStep()) {
+      const auto& path = path_of(get.getColumn(0));
+      if (path.empty() && !get.getColumn(0).isNull()) continue;
+      const auto at = get.getColumn(1).getInt64();
+      lines.push_back({at, Rank::event,
+                       {{"kind", "event"},
+                        {"path", path},
+                        {"t", at},
+                        {"event", to_string(static_cast<HistoryEventKind>(get.getColumn(2).getInt()))},
+                        {"number", from_column(get.getColumn(3).getInt64())},
+                        {"text", get.getColumn(4).getString()}}});
+    }
+  }
+
+  void take_marks(const Boot& boot, std::int64_t to, std::vector<Line>& lines) {
+    auto& get = bound((*statements_)("SELECT link, at, epoch, text, by, undone FROM mark WHERE boot=? AND at>? AND at<=? "
+                                     "ORDER BY at, id"),
+                      boot.id, position_, to);
+    while (get.executeStep()) {
+      const auto& path = path_of(get.getColumn(0));
+      if (path.empty()) continue;
+      const auto at = get.getColumn(1).getInt64();
+      lines.push_back({at, Rank::mark,
+                       {{"kind", "mark"},
+                        {"path", path},
+                        {"t", at},
+                        {"epoch", get.getColumn(2).getInt64()},
+                        {"text", get.getColumn(3).getString()},
+                        {"by", get.getColumn(4).getString()},
+                        {"undone", get.getColumn(5).getInt() != 0}}});
+    }
+  }
+
+  std::filesystem::path file_;
+  HistoryQuery query_;
+  std::unique_ptr<SQLite::Database> database_;
+  std::optional<Statements> statements_;
+  std::map<std::int64_t, LinkName> names_;
+  std::string left_out_;  // to be told
+  std::vector<Boot> boots_;
+  std::size_t boot_ = 0;
+  bool begun_ = false;
+  std::int64_t from_ = 0;
+  std::int64_t position_ = 0;
+  std::int64_t end_ = 0;
+};
+
+RecordReader::RecordReader(std::filesystem::path file, HistoryQuery query)
+    : state_(std::make_unique<State>(std::move(file), std::move(query))) {}
+RecordReader::~RecordReader() = default;
+
+std::expected<std::optional<std::string>, StoreFailure> RecordReader::next() { return state_->next(); }
+
+}  // namespace wopr
