@@ -34,6 +34,7 @@ void add_topology(CLI::App& app, Command& chosen);
 void add_doctor(CLI::App& app, Command& chosen);
 void add_explain(CLI::App& app, Command& chosen);
 void add_events(CLI::App& app, Command& chosen);
+void add_export(CLI::App& app, Command& chosen);
 void add_history(CLI::App& app, Command& chosen);
 void add_mark(CLI::App& app, Command& chosen);
 void add_name(CLI::App& app, Command& chosen);

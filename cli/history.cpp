@@ -7,9 +7,9 @@
 #include "bus/asking.hpp"
 #include "commands.hpp"
 #include "output.hpp"
+#include "period.hpp"
 #include "render_history.hpp"
 #include "select.hpp"
-#include "since.hpp"
 
 namespace wopr {
 namespace {
@@ -37,14 +37,9 @@ Result<HistoryQuery> query_of(const HistoryOptions& options) {
   HistoryQuery query;
   const auto by = parse_history_by(options.by);
   if (!by) return std::unexpected(by.error());
+  if (*by == HistoryBy::record) return fail("single records are nothing to sum up by", {}, "'wopr-aer export' writes them");
   query.by = *by;
-  const auto now = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
-  for (const auto& [text, time] : {std::pair{&options.since, &query.since}, std::pair{&options.until, &query.until}}) {
-    if (text->empty()) continue;
-    const auto parsed = parse_since(*text, now);
-    if (!parsed) return std::unexpected(parsed.error());
-    *time = *parsed;
-  }
+  if (const auto set = set_period(query, options.since, options.until); !set) return std::unexpected(set.error());
   return query;
 }
 
@@ -67,7 +62,8 @@ int run_history(const HistoryOptions& options) {
   HistoryTable table;
   Result<void> understood;
   const auto done = fetch_history(ClientOptions{}, *query, [&](std::string_view line) {
-    if (understood) understood = table.take(line);
+    understood = table.take(line);
+    return understood.has_value();
   });
   if (!done) return complain_about(done.error());
   if (!understood) {

@@ -42,6 +42,7 @@ int main(int argc, char** argv) {
     wopr::add_topology(app, chosen);
     wopr::add_explain(app, chosen);
     wopr::add_history(app, chosen);
+    wopr::add_export(app, chosen);
     wopr::add_mark(app, chosen);
     wopr::add_doctor(app, chosen);
     wopr::add_events(app, chosen);

@@ -20,6 +20,7 @@ std::string title_of(HistoryBy by) {
     case HistoryBy::day: return "DAY (UTC)";
     case HistoryBy::boot: return "BOOT";
     case HistoryBy::epoch: return "EPOCH";
+    case HistoryBy::record: break;
   }
   return {};
 }

@@ -55,6 +55,19 @@ Json direction_json(const DirectionVerdict& numbers) {
   return json;
 }
 
+// Everything counted while somebody watched or a gap was covered: side -> severity -> token -> number.
+Json counts_json(const Tally& tally) {
+  Json json = Json::object();
+  for (const auto side : {Side::port, Side::device}) {
+    for (const auto severity : {Severity::correctable, Severity::nonfatal, Severity::fatal}) {
+      for (const auto& count : tally.counts[static_cast<std::size_t>(side)][static_cast<std::size_t>(severity)]) {
+        json[std::string(to_string(side))][std::string(to_string(severity))][count.token] = count.value;
+      }
+    }
+  }
+  return json;
+}
+
 }  // namespace
 
 std::string render_replay(const Replay& replay, const Style& style) {
@@ -101,6 +114,7 @@ std::string replay_json(const Replay& replay) {
     slot["port"] = to_string(port);
     slot["to_host"] = direction_json(verdict.directions[0]);
     slot["to_device"] = direction_json(verdict.directions[1]);
+    slot["counts"] = counts_json(replay.judging().ledger(port).state().lifetime);
     slot["trend"] = to_string(verdict.trend);
     slot["loaded_hours_until_clean"] = verdict.until_clean ? Json(hours_of(*verdict.until_clean)) : Json(nullptr);
     slot["reasons"] = verdict.reasons;

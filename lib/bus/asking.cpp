@@ -97,7 +97,7 @@ std::expected<bool, FetchFailure> read_some(int fd, std::string& text, std::chro
 }  // namespace
 
 std::expected<void, FetchFailure> fetch_history(const ClientOptions& options, const HistoryQuery& query,
-                                                const std::function<void(std::string_view)>& take) {
+                                                const std::function<bool(std::string_view)>& take) {
   auto bus = open_bus(options.address);
   if (!bus) return std::unexpected(bus.error());
   Pipe pipe;
@@ -131,7 +131,7 @@ std::expected<void, FetchFailure> fetch_history(const ClientOptions& options, co
     for (auto end = text.find('\n'); end != std::string::npos; end = text.find('\n', begin)) {
       const auto line = std::string_view(text).substr(begin, end - begin);
       ended = line == R"({"kind":"end"})";
-      if (!ended) take(line);
+      if (!ended && !take(line)) return {};
       begin = end + 1;
     }
     text.erase(0, begin);

@@ -15,10 +15,10 @@
 
 namespace wopr {
 
-// Asks for the history and gives each line of the answer to `take`. The deadline is for the reply and for each silence
+// Asks for the history and gives each line of the answer to `take`, until it says no. The deadline is for the reply and for each silence
 // in the answer.
 [[nodiscard]] std::expected<void, FetchFailure> fetch_history(const ClientOptions& options, const HistoryQuery& query,
-                                                              const std::function<void(std::string_view line)>& take);
+                                                              const std::function<bool(std::string_view line)>& take);
 
 // Marks the link at `port`: something was changed there.
 [[nodiscard]] std::expected<void, FetchFailure> request_mark(const ClientOptions& options, const Bdf& port,

@@ -129,6 +129,26 @@ class Behaviour(unittest.TestCase):
         self.assertIn("wopr-aer.toml:3", done.stderr)
         self.assertIn("marginal_episodes", done.stderr)
 
+    # -- exporting
+
+    def test_an_export_that_cannot_be_had_says_why_and_leaves_nothing_behind(self) -> None:
+        nobody = os.environ | {"DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={self.folder}/no-bus"}
+        file = self.folder / "export.jsonl"
+        done = self.run_it("export", "--output", str(file), env=nobody)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertEqual(done.stderr, "wopr-aer: org.wopr.Aer1: history is kept by the service, and it is not running (start it "
+                         "with 'systemctl enable --now wopr-aerd'; 'wopr-aer record' needs none)\n")
+        self.assertFalse(file.exists())
+        for arguments, complaint in ((("--since", "soon"), "'soon' is not a time"),
+                                     (("--since", "2026-03-02T00:00:00Z", "--until", "2026-03-01T00:00:00Z"),
+                                      "the period ends at 2026-03-01T00:00:00Z, before it begins at 2026-03-02T00:00:00Z")):
+            done = self.run_it("export", *arguments, env=nobody)
+            self.assertEqual((done.returncode, done.stdout), (2, ""))
+            self.assertIn(complaint, done.stderr)
+        done = self.run_it("history", "--by", "record", env=nobody)
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn("wopr-aer export", done.stderr)
+
     # -- options and exit statuses
 
     def test_common_options_stand_before_or_after_the_subcommand(self) -> None:
