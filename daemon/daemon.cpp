@@ -97,6 +97,7 @@ struct Daemon::State {
   void take(const Observation& observation);
   void show(const std::vector<Effect>& effects);
   void remember(bool all = false);
+  void limit_store();
   void hear_store();
   void begin_from(HistorySummary known);
   void announce(std::vector<JournalRecord> records);
@@ -201,6 +202,7 @@ Result<void> Daemon::State::set_up() {
   if (auto r = add_timer(announce_timer, on_timer<&State::arm_announcer>, "set the record timer"); !r) return r;
   if (auto r = add_signals(); !r) return r;
   if (auto r = add_store(); !r) return r;
+  limit_store();
   return add_hotplug();
 }
 
@@ -245,6 +247,11 @@ BusRequests Daemon::State::requests() {
 void Daemon::State::remember(bool all) {
   if (!store) return;
   if (auto batch = monitor.take_history(all)) store->write(std::move(*batch));
+}
+
+void Daemon::State::limit_store() {
+  const auto& config = monitor.config();
+  if (store) store->set_limits(StoreLimits::of(config.history_days, config.history_megabytes));
 }
 
 void Daemon::State::hear_store() {
@@ -375,6 +382,7 @@ void Daemon::State::reload() {
   auto observation = monitor.reload();
   if (observation) {
     spdlog::info("<6>configuration reloaded");
+    limit_store();
     take(*observation);
   } else {
     const auto& error = observation.error();

@@ -56,6 +56,11 @@ std::vector<Row> rows() {
           "gpus", "also", IdListKind{}, [](auto& config) -> auto& { return config.gpus.also; }),
       row(
           "gpus", "except", IdListKind{}, [](auto& config) -> auto& { return config.gpus.except; }),
+      row(
+          "history", "days", WholeKind{"days", 1, 3650}, [](auto& config) -> auto& { return config.history_days; }),
+      row(
+          "history", "megabytes", WholeKind{"megabytes", 8, 65536},
+          [](auto& config) -> auto& { return config.history_megabytes; }),
       Row{"slots", "*", TextKind{max_label}.expected(), read_slot, {}},
   };
   for (const auto& field : policy_fields()) {

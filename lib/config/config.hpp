@@ -24,6 +24,8 @@ struct Config {
   GpuRule gpus;                                     // [gpus] classes, also, except
   std::map<Bdf, std::string> slots;                 // [slots] "0000:c0:01.1" = "PCIE3"
   VerdictPolicy verdict;                            // [verdict], one key for each field
+  unsigned history_days = 400;                      // [history] days, of running time, 1 to 3650
+  unsigned history_megabytes = 256;                 // [history] megabytes, 8 to 65536
 
   friend bool operator==(const Config&, const Config&) = default;
 };

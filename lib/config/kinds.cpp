@@ -56,6 +56,16 @@ std::string SecondsKind::write(std::chrono::milliseconds value) const {
   return text.find('.') == std::string::npos ? text + ".0" : text;
 }
 
+std::string WholeKind::expected() const { return fmt::format("a whole number of {}, {} to {}", unit, min, max); }
+
+Result<unsigned> WholeKind::read(const toml::node& node) const {
+  const auto number = node.value_exact<std::int64_t>();
+  if (!number || *number < min || *number > max) return mismatch(node, expected());
+  return static_cast<unsigned>(*number);
+}
+
+std::string WholeKind::write(unsigned value) const { return fmt::format("{}", value); }
+
 std::string PolicyKind::expected() const {
   return fmt::format("{}{}, {:g} to {:g}", field.count != nullptr ? "a whole number of " : "", field.unit, field.least,
                      field.most);

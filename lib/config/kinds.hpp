@@ -27,6 +27,17 @@ struct SecondsKind {
   [[nodiscard]] std::string write(std::chrono::milliseconds value) const;
 };
 
+// A whole number of something.
+struct WholeKind {
+  std::string_view unit;
+  unsigned min = 0;
+  unsigned max = 0;
+
+  [[nodiscard]] std::string expected() const;
+  [[nodiscard]] Result<unsigned> read(const toml::node& node) const;
+  [[nodiscard]] std::string write(unsigned value) const;
+};
+
 // One field of the grade rule: a number, or a whole number where it counts something.
 struct PolicyKind {
   PolicyField field;

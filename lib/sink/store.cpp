@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <ctime>
@@ -121,6 +122,7 @@ class Store::State {
   ~State() { shut(true); }
 
   const std::filesystem::path& file() const { return file_; }
+  void set_limits(const StoreLimits& limits) { limits_ = limits; }
 
   // Runs `action` with the file open; what SQLite throws becomes a value, and the connection begins anew after it.
   template <class Action>
@@ -330,6 +332,15 @@ class Store::State {
   unsigned pressure_ = 0;
 };
 
+StoreLimits StoreLimits::of(unsigned days, unsigned megabytes) {
+  StoreLimits limits;
+  limits.retention = std::chrono::hours(24) * days;
+  limits.hours = std::min(limits.hours, limits.retention);
+  limits.raw = std::min(limits.raw, limits.retention);
+  limits.bytes = std::uint64_t{megabytes} << 20;
+  return limits;
+}
+
 Store::Store(std::filesystem::path file, StoreLimits limits)
     : state_(std::make_unique<State>(std::move(file), limits)) {}
 Store::~Store() = default;
@@ -350,6 +361,7 @@ std::expected<bool, StoreFailure> Store::maintain() {
 std::expected<void, StoreFailure> Store::check() {
   return state_->guarded([&] { return state_->check(); });
 }
+void Store::set_limits(const StoreLimits& limits) { state_->set_limits(limits); }
 const std::filesystem::path& Store::file() const { return state_->file(); }
 void Store::close() { state_->shut(true); }
 

@@ -21,6 +21,10 @@ struct StoreLimits {
   std::chrono::hours hours{24 * 90};       // then hours fold into days
   std::chrono::hours retention{24 * 400};  // then days go too; totals stay
   std::uint64_t bytes = std::uint64_t{256} << 20;  // all of this comes sooner when the file would be larger
+
+  // Detail folds no later than it goes.
+  [[nodiscard]] static StoreLimits of(unsigned days, unsigned megabytes);
+  friend bool operator==(const StoreLimits&, const StoreLimits&) = default;
 };
 
 class Store : public HistoryBackend {
@@ -41,6 +45,9 @@ class Store : public HistoryBackend {
   std::expected<bool, StoreFailure> maintain();
   // Reads all of the file and finds damage that has not been stumbled over yet.
   std::expected<void, StoreFailure> check();
+
+  // For the next maintain() on.
+  void set_limits(const StoreLimits& limits);
 
   [[nodiscard]] const std::filesystem::path& file() const;
   void close();

@@ -96,6 +96,7 @@ struct StoreThread::State {
   bool accepting = false;
   bool ended = false;
   std::optional<HistorySummary> known;  // read late, for the owner
+  std::optional<StoreLimits> new_limits;
 
   // The thread's own:
   std::unique_ptr<Store> store;
@@ -128,13 +129,19 @@ void StoreThread::State::tell(std::string degraded) {
 bool StoreThread::State::take() {
   HistoryBatch batch;
   std::vector<std::pair<HistoryQuery, UniqueFd>> asked;
+  std::optional<StoreLimits> limits;
   {
     const std::lock_guard lock(mutex);
     clear_event(wake.get());
     batch = std::exchange(queue, {});
     asked = std::exchange(questions, {});
+    limits = std::exchange(new_limits, {});
     if (!batch.empty()) writing = true;
     if (stopping && (!writer || (batch.empty() && writer->idle()))) return false;
+  }
+  if (limits) {
+    store->set_limits(*limits);
+    maintain_at = Clock::now();
   }
   if (!batch.empty() && writer) writer->take(std::move(batch));
   for (auto& [query, pipe] : asked) {
@@ -266,6 +273,13 @@ void StoreThread::write(HistoryBatch batch) {
   if (!state_->accepting) return;
   append(state_->queue, std::move(batch));
   coarsen(state_->queue, HistoryLimits{});
+  signal_event(state_->wake.get());
+}
+
+void StoreThread::set_limits(const StoreLimits& limits) {
+  const std::lock_guard lock(state_->mutex);
+  if (limits == std::exchange(state_->options.limits, limits)) return;
+  state_->new_limits = limits;
   signal_event(state_->wake.get());
 }
 

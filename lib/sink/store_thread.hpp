@@ -28,7 +28,7 @@ struct StoreReport {
 
 struct StoreOptions {
   std::filesystem::path file;
-  StoreLimits limits;
+  StoreLimits limits;  // those of the store when it is handed over
   std::string writer;  // different after each start
   std::chrono::milliseconds first_retry{1000};
   std::chrono::milliseconds last_retry{60'000};
@@ -45,6 +45,8 @@ class StoreThread {
   StoreThread& operator=(const StoreThread&) = delete;
 
   void write(HistoryBatch batch);
+  // What is too old or too much by these goes soon.
+  void set_limits(const StoreLimits& limits);
   // Answers into `pipe`, which is closed when all is said. Too many at once: false.
   [[nodiscard]] bool answer(HistoryQuery query, int pipe);
 

@@ -48,6 +48,9 @@ sample_interval = 2.5
 classes = [3, 0x12]
 also = ["10de:2684", "1DA3:1060"]
 except = ["1a03:2000"]
+[history]
+days = 30
+megabytes = 8
 [slots]
 "0000:c0:01.1" = "left riser"
 "10000:00:01.0" = " NVMe "
@@ -58,6 +61,8 @@ except = ["1a03:2000"]
   expected.gpus.base_classes = {0x03, 0x12};
   expected.gpus.also = {{0x10de, 0x2684}, {0x1da3, 0x1060}};
   expected.gpus.except = {{0x1a03, 0x2000}};
+  expected.history_days = 30;
+  expected.history_megabytes = 8;
   expected.slots = {{Bdf{0, 0xc0, 1, 1}, "left riser"}, {Bdf{0x10000, 0, 1, 0}, "NVMe"}};
   EXPECT_EQ(*config, expected);
 }
@@ -299,6 +304,17 @@ class ShippedConfig : public testing::Test {
     return result;
   }
 };
+
+TEST(Config, HistoryIsKeptInReason) {
+  EXPECT_EQ(error_of("[history]\n\ndays = 0\n"),
+            "c.toml:3: days in [history]: expected a whole number of days, 1 to 3650, found the number 0");
+  EXPECT_EQ(error_of("[history]\nmegabytes = 7\n"),
+            "c.toml:2: megabytes in [history]: expected a whole number of megabytes, 8 to 65536, found the number 7");
+  for (const auto* wrong : {"days = 3651", "days = -1", "days = 2.5", "days = true", "megabytes = 65537", "megabytes = \"1G\""}) {
+    EXPECT_NE(error_of(std::string("[history]\n") + wrong).find("expected a whole number of "), std::string::npos) << wrong;
+  }
+  EXPECT_NE(error_of("[history]\nday = 30").find("the nearest valid key is 'days'"), std::string::npos);
+}
 
 TEST_F(ShippedConfig, ChangesNothing) { EXPECT_EQ(parse(text_), Config{}); }
 

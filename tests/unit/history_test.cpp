@@ -159,6 +159,44 @@ TEST_F(HistoryTest, the_thread_writes_and_answers_and_counts_its_readers) {
   for (const auto& each : stuck) close(each[0]);
 }
 
+TEST_F(HistoryTest, limits_are_applied_when_they_are_set) {
+  auto store = std::make_unique<Store>(file_);
+  auto known = store->load();
+  ASSERT_TRUE(known);
+  StoreOptions options;
+  options.file = file_;
+  options.writer = "thread";
+  StoreThread thread(options, std::move(store), std::move(*known));
+  thread.write(batch("b", 72h, 100));
+  ASSERT_TRUE(thread.flush(10s));
+  const auto errors = [&] {
+    std::uint64_t sum = 0;
+    for (const auto& slot : ask({.by = HistoryBy::boot, .ports = {}, .since = {}, .until = {}})) {
+      for (const auto& bucket : slot.buckets) sum += bucket.errors();
+    }
+    return sum;
+  };
+  EXPECT_EQ(errors(), 114U);
+  thread.set_limits(StoreLimits::of(400, 256));  // as they are
+  EXPECT_EQ(errors(), 114U);
+  thread.set_limits(StoreLimits::of(1, 256));
+  const auto deadline = std::chrono::steady_clock::now() + 10s;
+  while (errors() != 100U) ASSERT_LT(std::chrono::steady_clock::now(), deadline) << errors();
+  Store again(file_);
+  const auto kept = again.load();
+  ASSERT_TRUE(kept);
+  EXPECT_EQ(sum(kept->links.at(path).lifetime[1]), 114U);
+}
+
+TEST(HistoryThread, detail_folds_no_later_than_it_goes) {
+  EXPECT_EQ(StoreLimits::of(400, 256), StoreLimits{});
+  const auto month = StoreLimits::of(30, 64);
+  EXPECT_EQ(month.raw, 24h * 14);
+  EXPECT_EQ(month.hours, 24h * 30);
+  EXPECT_EQ(month.bytes, std::uint64_t{64} << 20);
+  EXPECT_EQ(StoreLimits::of(1, 8).raw, 24h);
+}
+
 TEST(HistoryThread, a_store_that_cannot_be_read_takes_nothing_in_until_it_can) {
   const TemporaryDirectory directory;
   const auto file = directory.path() / "later" / "history.db";
