@@ -129,10 +129,15 @@ int failed(const Error& error, int status = exit_failed) {
 
 int finish(Exporting& exporting, NewFile& file, const HistoryQuery& query) {
   std::vector<std::string> notes;
-  if (query.since) notes.push_back(fmt::format("what came before {} is not in it, and so not in the verdicts replayed", to_rfc3339(*query.since)));
+  if (query.since) {
+    notes.push_back(fmt::format("what came before {} is not in it, and so not in the verdicts replayed",
+                                to_rfc3339(*query.since)));
+  }
   exporting.finish(notes);
   if (!exporting.done()) return failed(exporting.done().error());
-  if (exporting.empty()) return failed({"the history holds nothing of that", {}, "'wopr-aer history' shows what there is"});
+  if (exporting.empty()) {
+    return failed({"the history holds nothing of that", {}, "'wopr-aer history' shows what there is"});
+  }
   if (exporting.reader_gone()) return exit_fine;
   if (const auto kept = file.finish(); !kept) return failed(kept.error());
   for (const auto& note : exporting.notes()) complain({note, {}, {}});

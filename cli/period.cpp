@@ -19,7 +19,8 @@ Result<void> set_period(HistoryQuery& query, const std::string& since, const std
     *time = *parsed;
   }
   if (query.since && query.until && *query.until <= *query.since) {
-    return fail(fmt::format("the period ends at {}, before it begins at {}", to_rfc3339(*query.until), to_rfc3339(*query.since)));
+    return fail(fmt::format("the period ends at {}, before it begins at {}", to_rfc3339(*query.until),
+                            to_rfc3339(*query.since)));
   }
   return {};
 }

@@ -180,13 +180,18 @@ void TraceExport::unwatched_until(Nanoseconds at) {
   gap_end_ = at;
 }
 
+// Another token of the same end and sample.
+bool TraceExport::goes_on(const HistoryDelta& delta, bool before) const {
+  if (!counts_ || at_ != delta.to || counts_->side != delta.side || counts_->severity != delta.severity) return false;
+  const auto since = before ? std::nullopt : std::optional(delta.from);
+  if (counts_->since != since || counts_->before != before || find_count(counts_->added, delta.token)) return false;
+  const auto it = links_.find(delta.link);
+  return it != links_.end() && it->second.name == counts_->link;
+}
+
 void TraceExport::apply(const HistoryDelta& delta) {
   const bool before = !delta.watched && delta.from == Nanoseconds{};
-  const bool goes_on = counts_ && boot_begun_ && at_ == delta.to && counts_->side == delta.side &&
-                       counts_->severity == delta.severity && counts_->since == (before ? std::nullopt : std::optional(delta.from)) &&
-                       counts_->before == before && !find_count(counts_->added, delta.token) &&
-                       links_.contains(delta.link) && links_.at(delta.link).name == counts_->link;
-  if (!goes_on) {
+  if (!goes_on(delta, before)) {
     flush_counts();
     move_to(delta.to);
     resume();
@@ -277,9 +282,9 @@ void TraceExport::apply(const HistoryMark& mark) {
 std::vector<std::string> TraceExport::notes() const {
   std::vector<std::string> notes;
   if (coarse_ != 0) {
-    notes.push_back(fmt::format("up to {} detail has folded, with age or while the disk failed: {} each hold the errors of up to an hour or a day, and "
-                                "played again they are one episode each, in no minute",
-                                to_rfc3339(*coarse_until_), coarse_ == 1 ? "1 line" : fmt::format("{} lines", coarse_)));
+    notes.push_back(fmt::format("up to {} detail has folded, with age or while the disk failed: {} lines each hold the errors of "
+                                "up to an hour or a day, and played again they are one episode each, in no minute",
+                                to_rfc3339(*coarse_until_), coarse_));
   }
   if (!stateless_until_.empty()) {
     std::set<std::string> slots;
@@ -288,12 +293,13 @@ std::vector<std::string> TraceExport::notes() const {
       slots.insert(slot);
       latest = std::max(latest, time);
     }
-    notes.push_back(fmt::format("the speed of {} is no longer known up to {}: that time counts as watched, and none of it as "
-                                "load but by its errors",
+    notes.push_back(fmt::format("the speed of {} is no longer known up to {}: that time counts as watched, and none of it "
+                                "as load but by its errors",
                                 enumerated(slots), to_rfc3339(latest)));
   }
   if (!former_.empty()) {
-    notes.push_back(fmt::format("left out: what was counted at {} while other links had the same address", enumerated(former_)));
+    notes.push_back(
+        fmt::format("left out: what was counted at {} while other links had the same address", enumerated(former_)));
   }
   if (dropped_ != 0) {
     notes.push_back(fmt::format("{} records went or were coarsened while the disk failed", dropped_));

@@ -74,6 +74,7 @@ class TraceExport {
   // Lines are written at `at`; the first of a trace or a boot needs others before it.
   void move_to(Nanoseconds at);
   void write(TraceEvent event);
+  [[nodiscard]] bool goes_on(const HistoryDelta& delta, bool before) const;
   void flush_counts();
   void end_boot();
   void begin_gap(const HistoryEvent& event);
