@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if wishes.get("one_thread"):
             return 4, wishes["kernel"]
         if wishes.get("counted_time"):
-            return 5, ""
+            return 5, wishes.get("kernel", "stable")
         if wishes.get("kernel", "stable") != "stable":
             return 2, wishes["kernel"]
         # The changed firmware is made from that of the usual machine, which still runs then.

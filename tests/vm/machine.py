@@ -216,7 +216,7 @@ class Machine:
         if not self.setup.reboot:
             words.append("-no-reboot")
         if self.setup.counted_time:
-            words += ["-icount", "shift=1"]  # 2 ns an instruction
+            words += ["-icount", "shift=0"]  # 1 ns an instruction
         words += self._smbios() + self._disks()
         return words + board.topology_arguments(dict(self.setup.endpoints))
 

@@ -18,7 +18,6 @@ KERNELS = ["stable", "newer"]
 END = "PCIE3", "device"
 OTHER_END = "PCIE6", "port"
 ANSWER_MS = 100.0
-HANGING_MS = 1000.0
 MAX_RECORDS = 10
 RACES = 100
 MAX_ANONYMOUS_KIB = 3 * 1024
@@ -38,9 +37,36 @@ def pinged(machine) -> int:
     return int(shown(machine, "WatchdogTimestampMonotonic"))
 
 
+@pytest.mark.parametrize("counted_time", [True])
+def test_its_processor_time_is_near_that_of_bare_reads(served, counted_time, record_property):
+    """In instructions: by the clock, a busy host makes the ratio anything from 1.3 to 2.8.
+
+    First on its machine: after a storm the service reads for a while what the kernel has written of it.
+    """
+    machine = served(counted_time=counted_time)
+    try:
+        service.configure(machine, FAST)
+        assert within(10, lambda: product.ends(product.status(machine)) == kernel_view(machine))
+        pid = shown(machine, "MainPID")
+        files = machine.guest.run(f"for fd in /proc/{pid}/fd/*; do readlink $fd; done | grep -E '/(aer_|current_link_|"
+                                  "power/runtime_status)'").stdout.split()
+        assert len(files) > 100 and all(file.startswith("/sys/") for file in files)
+        cpu_stat = f"/sys/fs/cgroup{shown(machine, 'ControlGroup')}/cpu.stat"
+        used = json.loads(machine.guest.run([aer.PREAD_LOOP, int(SAMPLE_SECONDS * 1000), 300, cpu_stat, *files],
+                                            timeout=120).stdout)
+    finally:
+        service.configure(machine, None)
+    record_property("used", used)
+    print(used)
+    assert used["group_ms"] <= MAX_CPU_RATIO * used["cpu_ms"], used
+
+
+@pytest.mark.parametrize("counted_time", [True])
 @pytest.mark.parametrize("kernel", KERNELS)
-def test_a_storm_is_counted_told_in_few_words_and_holds_up_no_answer(served, kernel, record_property):
-    machine = served(kernel=kernel)
+def test_a_storm_is_counted_told_in_few_words_and_holds_up_no_answer(served, kernel, counted_time, record_property):
+    """On one processor that does 10^9 instructions a second, a third of the board's: how busy the host is does not show."""
+    machine = served(kernel=kernel, counted_time=counted_time)
+    assert within(60, lambda: product.is_settled(machine))
     pid, start, ping = shown(machine, "MainPID"), service.invocation(machine), pinged(machine)
     before = kernel_view(machine)
     client = service.Asker(machine)
@@ -62,10 +88,7 @@ def test_a_storm_is_counted_told_in_few_words_and_holds_up_no_answer(served, ker
     assert 1 <= len(found) <= MAX_RECORDS, [r["MESSAGE"] for r in found]
     assert service.told(found) == grown
     assert answers["asked"] >= 100
-    # What the bus itself was late by is the emulated machine's, whose processors wait for those of a busy host; so is
-    # the very worst answer, which is therefore held to a bound that only a loop that stands still would miss.
-    assert answers["link"]["p99"] <= ANSWER_MS + answers["bus"]["p99"], answers
-    assert answers["link"]["worst"] <= HANGING_MS, answers
+    assert answers["link"]["worst"] <= ANSWER_MS, answers
     assert answers["list"]["median"] <= ANSWER_MS, answers
 
 
@@ -127,24 +150,3 @@ def test_its_memory_stays_small_and_flat(served, request, record_property):
         service.configure(machine, None)
     assert max(seen) <= MAX_ANONYMOUS_KIB, seen
     assert seen[-1] - seen[1] <= FLAT_KIB, seen  # the first quarter fills what is kept ready: pages of the history
-
-
-@pytest.mark.parametrize("counted_time", [True])
-def test_its_processor_time_is_near_that_of_bare_reads(served, counted_time, record_property):
-    """In instructions: by the clock, a busy host makes the ratio anything from 1.3 to 2.8."""
-    machine = served(counted_time=counted_time)
-    try:
-        service.configure(machine, FAST)
-        assert within(10, lambda: product.ends(product.status(machine)) == kernel_view(machine))
-        pid = shown(machine, "MainPID")
-        files = machine.guest.run(f"for fd in /proc/{pid}/fd/*; do readlink $fd; done | grep -E '/(aer_|current_link_|"
-                                  "power/runtime_status)'").stdout.split()
-        assert len(files) > 100 and all(file.startswith("/sys/") for file in files)
-        cpu_stat = f"/sys/fs/cgroup{shown(machine, 'ControlGroup')}/cpu.stat"
-        used = json.loads(machine.guest.run([aer.PREAD_LOOP, int(SAMPLE_SECONDS * 1000), 300, cpu_stat, *files],
-                                            timeout=120).stdout)
-    finally:
-        service.configure(machine, None)
-    record_property("used", used)
-    print(used)
-    assert used["group_ms"] <= MAX_CPU_RATIO * used["cpu_ms"], used
