@@ -352,7 +352,12 @@ void Daemon::State::clear_bits() {
 }
 
 void Daemon::State::sample() {
-  take(hotplug ? monitor.sample() : monitor.refresh());
+  const auto observation = hotplug ? monitor.sample() : monitor.refresh();
+  take(observation);
+  if (observation.scanned) {
+    ask_helper();
+    malloc_trim(0);  // a scan holds pci.ids for a moment
+  }
   remember();
   clear_bits();
   if (now() >= ask_helper_at) ask_helper();

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <fstream>
@@ -24,11 +25,17 @@
 #include "source/latched.hpp"
 #include "source/links.hpp"
 #include "source/machine.hpp"
+#include "source/runtime_status.hpp"
 
 namespace wopr {
 namespace {
 
 constexpr std::size_t snapshot_limit = 1 << 20;
+
+// Devices that wake and nod off all the time do not have the machine scanned all the time: a scan within a minute of the
+// one before is the next one's reason to wait, and longer each time.
+constexpr Nanoseconds restless = std::chrono::minutes(1);
+constexpr Nanoseconds first_wake_pause = std::chrono::seconds(2);
 
 struct Settings {
   Config config;
@@ -92,6 +99,11 @@ struct LiveMonitor::State {
   std::map<Bdf, UniqueFd> descriptors;  // of config, opened by root
   std::string config_closed;            // why there are none
   std::set<Bdf> clearing;               // functions the clearing helper is being asked about
+  Sleepers sleepers;                    // of the last scan
+  Nanoseconds woken_at{};               // boot time of the last scan for the sake of one of them
+  Nanoseconds wake_pause{};             // not again before so long after
+
+  [[nodiscard]] bool woken();
 
   Observation scan();
   Observation sample();
@@ -130,7 +142,8 @@ void LiveMonitor::State::watch_latched() {
     auto config = open_config(bdf);
     if (!config) continue;
     const auto& space = *function->config;
-    sources.push_back({bdf, std::move(config), space.express->offset, space.aer->offset, space.aer->root_status.has_value()});
+    sources.push_back({bdf, std::move(config), space.express->offset, space.aer->offset, space.aer->root_status.has_value(),
+                       bridges_above(monitor.machine().topology, *function)});
   }
   latched.watch(std::move(sources));
 }
@@ -163,9 +176,22 @@ Observation LiveMonitor::State::scan() {
   Observation observation;
   observation.effects = monitor.apply_scan(std::move(machine), std::move(names), read_clocks());
   observation.changed = true;
-  counters->watch(monitor.watched());
+  observation.scanned = true;
+  const auto watched = monitor.watched();
+  counters->watch(watched);
   watch_latched();
+  sleepers.watch(places.root, monitor.machine().topology, watched);
   return observation;
+}
+
+bool LiveMonitor::State::woken() {
+  if (!sleepers.any_awake()) return false;
+  const auto now = read_clocks().boot;
+  if (woken_at != Nanoseconds{} && now - woken_at < wake_pause) return false;
+  const bool again = woken_at != Nanoseconds{} && now - woken_at < restless;
+  wake_pause = again ? std::clamp(2 * wake_pause, first_wake_pause, restless) : Nanoseconds{};
+  woken_at = now;
+  return true;
 }
 
 Observation LiveMonitor::State::sample() {
@@ -197,7 +223,7 @@ Result<LiveMonitor> LiveMonitor::start(Places places, std::string monitor_name,
   LatchedReader latched(places.root);
   auto state = std::make_unique<State>(
       State{std::move(places), std::move(*settings), std::move(monitor), std::nullopt, std::move(links), std::nullopt,
-            std::move(known), std::move(latched), {}, {}, {}, {}});
+            std::move(known), std::move(latched), {}, {}, {}, {}, {}, {}, {}});
   state->first = state->scan();
   append(state->first.effects, state->sample().effects);
   return LiveMonitor(std::move(state));
@@ -221,7 +247,7 @@ Observation LiveMonitor::take_kernel_facts(KernelFacts facts) {
   return rescan();
 }
 
-Observation LiveMonitor::sample() { return state_->sample(); }
+Observation LiveMonitor::sample() { return state_->woken() ? rescan() : state_->sample(); }
 
 std::vector<Bdf> LiveMonitor::wanted_descriptors() const {
   std::vector<Bdf> wanted;

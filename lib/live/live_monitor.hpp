@@ -28,6 +28,7 @@ struct Places {
 struct Observation {
   std::vector<Effect> effects;
   bool changed = false;  // the Status may differ from before
+  bool scanned = false;  // the machine was scanned anew
 };
 
 class LiveMonitor {
@@ -46,6 +47,7 @@ class LiveMonitor {
   Observation rescan();
   // The kernel's messages have told more of the machine than was read from them at the start.
   Observation take_kernel_facts(KernelFacts facts);
+  // Scans anew when a device wakes whose registers could not be read in its sleep.
   Observation sample();
 
   // Functions of link ends whose config space this process may not read beyond 64 bytes and has no descriptor for.

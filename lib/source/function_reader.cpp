@@ -9,6 +9,7 @@
 
 #include "source/config_space.hpp"
 #include "source/port_services.hpp"
+#include "source/runtime_status.hpp"
 
 namespace wopr {
 namespace {
@@ -144,7 +145,7 @@ void FunctionReader::read_runtime_status(const Directory& directory, Function& f
   const auto text = take(directory.read(file), problems_);
   if (!text) return;
   const std::string_view status = trim(*text);
-  if (status == "active" || status == "unsupported" || status == "error") return;
+  if (is_awake(status)) return;
   function.asleep = true;
   if (status != "suspended" && status != "suspending" && status != "resuming")
     problems_.push_back(directory.bad_content(file, *text, "a runtime power status; taken for asleep"));

@@ -6,25 +6,17 @@
 
 #include <array>
 #include <map>
-#include <string_view>
+
+#include "source/runtime_status.hpp"
 
 namespace wopr {
 namespace {
 
 struct Watched {
   LatchedSource source;
-  UniqueFd runtime_status;  // none where the kernel has no runtime power management for the device
+  RuntimeStatus runtime_status;
   std::optional<LatchedSample> last;
 };
-
-bool is_asleep(const UniqueFd& fd) {
-  if (!fd) return false;
-  std::array<char, 32> buffer{};
-  const auto n = ::pread(fd.get(), buffer.data(), buffer.size(), 0);
-  if (n <= 0) return false;
-  const auto status = trim(std::string_view(buffer.data(), static_cast<std::size_t>(n)));
-  return status == "suspended" || status == "suspending" || status == "resuming";
-}
 
 // Absent when the device has gone: the call fails, or all bits are ones.
 std::optional<std::uint32_t> read_register(int fd, std::size_t offset, std::size_t width) {
@@ -51,13 +43,11 @@ std::optional<StatusRegisters> read_registers(const LatchedSource& source) {
 }  // namespace
 
 struct LatchedReader::State {
-  std::filesystem::path devices;
+  Root root;
   std::map<Bdf, Watched> watched;
 };
 
-LatchedReader::LatchedReader(const Root& root) : state_(std::make_unique<State>()) {
-  state_->devices = root.pci_devices();
-}
+LatchedReader::LatchedReader(const Root& root) : state_(std::make_unique<State>(State{root, {}})) {}
 LatchedReader::~LatchedReader() = default;
 LatchedReader::LatchedReader(LatchedReader&&) noexcept = default;
 LatchedReader& LatchedReader::operator=(LatchedReader&&) noexcept = default;
@@ -66,8 +56,8 @@ void LatchedReader::watch(std::vector<LatchedSource> sources) {
   state_->watched.clear();
   for (auto& source : sources) {
     const auto bdf = source.bdf;
-    const auto path = state_->devices / to_string(bdf) / "power/runtime_status";
-    state_->watched[bdf] = {std::move(source), UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)), {}};
+    RuntimeStatus runtime_status(state_->root, bdf, source.above);
+    state_->watched[bdf] = {std::move(source), std::move(runtime_status), {}};
   }
 }
 
@@ -75,7 +65,7 @@ std::vector<LatchedSample> LatchedReader::read(const std::set<Bdf>& except) {
   std::vector<LatchedSample> changed;
   for (auto& [bdf, w] : state_->watched) {
     if (except.contains(bdf)) continue;
-    LatchedSample sample{bdf, std::nullopt, is_asleep(w.runtime_status)};
+    LatchedSample sample{bdf, std::nullopt, w.runtime_status.asleep()};
     if (!sample.asleep) sample.registers = read_registers(w.source);
     if (w.last == sample) continue;
     w.last = sample;

@@ -2,8 +2,8 @@
 //
 // Reading the status registers of functions whose errors nobody reports, round after round: three or four of 4 bytes
 // each, by pread on a held descriptor of `config`, which may have been opened by someone with more rights. Such a read
-// would wake a sleeping device (drivers/pci/pci-sysfs.c, pci_config_pm_runtime_get), so power/runtime_status is read
-// first and a sleeper is not asked. Not thread-safe.
+// would wake a sleeping device and the bridges above it, so their power/runtime_status is read first and a sleeper is not
+// asked. Not thread-safe.
 #pragma once
 
 #include <memory>
@@ -23,6 +23,7 @@ struct LatchedSource {
   std::uint16_t express = 0;  // offsets of the capabilities
   std::uint16_t aer = 0;
   bool has_root_status = false;
+  std::vector<Bdf> above;  // the bridges it stands below
 };
 
 class LatchedReader {
