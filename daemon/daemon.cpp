@@ -39,6 +39,9 @@ constexpr auto settle_at_most = 1s;
 // Descriptors of config space that did not come are asked for again this long after.
 constexpr std::uint64_t helper_pause_us = 30'000'000;
 
+// So is clearing, when the helper broke off.
+constexpr std::uint64_t clear_pause_us = 30'000'000;
+
 constexpr std::uint64_t timer_accuracy_us = 1000;
 
 struct EventDeleter {
@@ -72,6 +75,7 @@ struct Daemon::State {
   std::unique_ptr<sd_event, EventDeleter> event;
   std::optional<RootHelpers> helpers;
   bool clearing_was_permitted = false;
+  std::uint64_t clear_again_at = 0;  // monotonic us
   std::uint64_t ask_helper_at = 0;  // monotonic us
   std::optional<BusService> bus;  // after the loop: it must go first
   std::optional<KernelWatch> kernel;
@@ -195,6 +199,7 @@ Result<void> Daemon::State::set_up() {
                                       take(monitor.take_descriptors(std::move(descriptors), std::move(trouble)));
                                     },
                                     [this](auto answers, const auto& trouble) {
+                                      if (!trouble.empty()) clear_again_at = now() + clear_pause_us;
                                       take(monitor.take_clear_answers(std::move(answers), trouble));
                                     }});
   if (auto r = add_timer(sample_timer, on_timer<&State::sample>, "set the sampling timer"); !r) return r;
@@ -222,6 +227,7 @@ Result<void> Daemon::State::add_store() {
 Status Daemon::State::status() const {
   auto status = monitor.status();
   status.degraded = degraded;
+  if (kernel) firmware.show(status);
   return status;
 }
 
@@ -335,6 +341,7 @@ void Daemon::State::take_kernel_events(const std::vector<WitnessEvent>& events) 
   const auto status = monitor.status();
   for (const auto& found : events) announce(firmware.take(found, status, read_clocks()));
   arm_announcer();
+  show({});
 }
 
 void Daemon::State::ask_helper() {
@@ -346,8 +353,11 @@ void Daemon::State::ask_helper() {
 void Daemon::State::clear_bits() {
   if (helpers->clearing()) return;
   const bool permitted = helpers->clearing_permitted();
-  if (permitted) helpers->ask_clearing(monitor.begin_clearing());
-  else if (clearing_was_permitted) take(monitor.take_clear_answers({}, "no longer permitted"));
+  if (!permitted) clear_again_at = 0;  // who permits it anew need not wait
+  if (permitted && now() >= clear_again_at) helpers->ask_clearing(monitor.begin_clearing());
+  else if (!permitted && clearing_was_permitted) {
+    take(monitor.take_clear_answers({}, "no longer permitted (wopr-aer-clear.socket)"));
+  }
   clearing_was_permitted = permitted;
 }
 

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <map>
 #include <type_traits>
 
 namespace wopr {
@@ -57,6 +59,7 @@ std::string_view message_id(RecordKind kind) {
     case RecordKind::device_left: return "602f62d0932343e3bd8379f55e3889a2";
     case RecordKind::errors_unattributed: return "f128a07d6db7454cb4fcc0f9862ba4a0";
     case RecordKind::verdict_changed: return "2a5951c7522449e79c9f35151ecfe962";
+    case RecordKind::clearing_changed: return "a3050a805c8f4551866c6d8ebdac76ef";
     case RecordKind::firmware_records: return "662d69e487994b12b012d9544a13a06a";
     case RecordKind::history_fails: return "6f0e2b1d4c7a4d83a1a6c55f0f9d3be2";
     case RecordKind::history_works: return "b81c4a7e09d64f2f8e0d7713c2a9f564";
@@ -86,18 +89,25 @@ JournalRecord Announcer::error_record(RecordKind kind, const Key& key, const Ser
                    {"WOPR_SIDE", std::string(to_string(side))},
                    {"WOPR_SEVERITY", std::string(to_string(severity))},
                    {"WOPR_ERRORS", compact(counts)},
-                   {"WOPR_TOTAL", std::to_string(series.total)}};
+                   {"WOPR_TOTAL", std::to_string(series.total)},
+                   {"WOPR_COUNTED_BY", series.by_clearing ? "wopr-aer" : "kernel"}};
   if (!series.place.device.empty()) record.fields.emplace_back("WOPR_DEVICE", series.place.device);
   if (!series.place.gpu_uuid.empty()) record.fields.emplace_back("WOPR_GPU_UUID", series.place.gpu_uuid);
   return record;
 }
 
+// What was read from status bits is a lower bound, and starts anew with the service.
+std::string Announcer::total_text(const Series& series) {
+  if (series.by_clearing) return fmt::format("at least {} since the service started", series.total);
+  return fmt::format("{} since boot", series.total);
+}
+
 JournalRecord Announcer::end_record(const Key& key, const Series& series) const {
   const auto& [port, side, severity] = key;
   const auto n = sum(series.all);
-  auto message = fmt::format("{}: stopped. {} {} at the {} within {} ({}); {} since boot", series.place.slot, n,
+  auto message = fmt::format("{}: stopped. {} {} at the {} within {} ({}); {}", series.place.slot, n,
                              noun(severity, n), end_text(side), duration_text(series.last.boot - series.began.boot),
-                             compact(series.all), series.total);
+                             compact(series.all), total_text(series));
   auto record = error_record(RecordKind::errors_stopped, key, series, series.untold, std::move(message));
   record.fields.emplace_back("WOPR_SERIES", compact(series.all));
   return record;
@@ -108,24 +118,29 @@ void Announcer::take_errors(const ErrorsCounted& effect, const Place& place, Ins
   const Key key{effect.port, effect.side, effect.severity};
   const auto n = sum(effect.added);
   if (effect.before_monitoring) {
-    Series before{place, effect.added, {}, effect.total, now, now, {}};
-    records.push_back(error_record(
-        RecordKind::errors_before, key, before, effect.added,
-        fmt::format("{}: the kernel had counted {} {} at the {} before the service started ({})", place.slot, n,
-                    noun(effect.severity, n), end_text(effect.side), compact(effect.added))));
+    Series before{place, effect.added, {}, effect.total, now, now, effect.by_clearing, {}};
+    const auto what = fmt::format("{} {}", n, noun(effect.severity, n));
+    auto message = effect.by_clearing
+                       ? fmt::format("{}: status bits of at least {} stood set at the {} when the service first looked ({}); "
+                                     "it has counted and cleared them", place.slot, what, end_text(effect.side),
+                                     compact(effect.added))
+                       : fmt::format("{}: the kernel had counted {} at the {} before the service started ({})", place.slot,
+                                     what, end_text(effect.side), compact(effect.added));
+    records.push_back(error_record(RecordKind::errors_before, key, before, effect.added, std::move(message)));
     return;
   }
   auto it = series_.find(key);
   if (it == series_.end()) {
-    it = series_.emplace(key, Series{place, {}, {}, 0, now, now, now.boot + times_.first_summary}).first;
+    it = series_.emplace(key, Series{place, {}, {}, 0, now, now, effect.by_clearing,
+                                         now.boot + times_.first_summary}).first;
     auto& series = it->second;
     add(series.all, effect.added);
     series.total = effect.total;
     records.push_back(error_record(RecordKind::errors_began, key, series, effect.added,
-                                   fmt::format("{}: {} {} at the {}{} ({}); {} since boot", place.slot, n,
+                                   fmt::format("{}: {} {} at the {}{} ({}); {}", place.slot, n,
                                                noun(effect.severity, n), end_text(effect.side),
                                                effect.while_away ? " while the service was away" : "",
-                                               compact(effect.added), effect.total)));
+                                               compact(effect.added), total_text(series))));
     return;
   }
   auto& series = it->second;
@@ -160,6 +175,34 @@ JournalRecord Announcer::verdict_record(const VerdictChanged& change, const Plac
   if (!place.device.empty()) record.fields.emplace_back("WOPR_DEVICE", place.device);
   if (!place.gpu_uuid.empty()) record.fields.emplace_back("WOPR_GPU_UUID", place.gpu_uuid);
   return record;
+}
+
+// Ends at which clearing began, or ended for the same reason, in one record.
+std::vector<JournalRecord> Announcer::clearing_records(const std::vector<Effect>& effects) {
+  constexpr std::size_t most_named = 8;
+  std::map<std::pair<bool, std::string>, std::vector<const ClearingChanged*>> alike;
+  for (const auto& effect : effects) {
+    if (const auto* change = std::get_if<ClearingChanged>(&effect)) alike[{change->counting, change->reason}].push_back(change);
+  }
+  std::vector<JournalRecord> records;
+  for (const auto& [what, changes] : alike) {
+    const auto& [counting, reason] = what;
+    JournalRecord record{RecordKind::clearing_changed, counting ? 5 : 4, {}, {}};
+    std::string ends;
+    for (std::size_t i = 0; i < changes.size(); ++i) {
+      if (i < most_named) ends += fmt::format("{}{} {}", i == 0 ? "" : ", ", changes[i]->slot, to_string(changes[i]->side));
+      const std::pair<std::string, std::string> slot{"WOPR_SLOT", changes[i]->slot};
+      if (std::ranges::find(record.fields, slot) == record.fields.end()) record.fields.push_back(slot);
+    }
+    if (changes.size() > most_named) ends += fmt::format(" and {} more", changes.size() - most_named);
+    record.message = counting ? fmt::format("{}: errors nobody reports are counted from now on, by clearing their status "
+                                            "bits at each sample", ends)
+                              : fmt::format("{}: errors nobody reports are not counted: {}", ends, reason);
+    record.fields.emplace_back("WOPR_CLEARING", counting ? "yes" : "no");
+    record.fields.emplace_back("WOPR_REASON", counting ? "permitted" : reason);
+    records.push_back(std::move(record));
+  }
+  return records;
 }
 
 std::vector<JournalRecord> Announcer::take(const std::vector<Effect>& effects, const Status& status, Instant now) {
@@ -199,6 +242,8 @@ std::vector<JournalRecord> Announcer::take(const std::vector<Effect>& effects, c
           ->fields.emplace_back("WOPR_TOTAL", std::to_string(lost->added));
     }
   }
+  auto clearing = clearing_records(effects);
+  std::ranges::move(clearing, std::back_inserter(records));
   return records;
 }
 
@@ -218,9 +263,9 @@ std::vector<JournalRecord> Announcer::tick(Instant now) {
       if (n != 0) {
         records.push_back(error_record(
             RecordKind::errors_go_on, it->first, series, series.untold,
-            fmt::format("{}: {} more {} at the {} ({}); {} in {}, {} since boot", series.place.slot, n,
+            fmt::format("{}: {} more {} at the {} ({}); {} in {}, {}", series.place.slot, n,
                         noun(severity, n), end_text(side), compact(series.untold), sum(series.all),
-                        duration_text(now.boot - series.began.boot), series.total)));
+                        duration_text(now.boot - series.began.boot), total_text(series))));
         series.untold.clear();
       }
       series.next_summary = now.boot + times_.later_summaries;

@@ -25,11 +25,12 @@ enum class RecordKind : std::uint8_t {
   errors_began,      // the first of a series at one link end
   errors_go_on,      // a summary while it lasts
   errors_stopped,    // the last of a series
-  errors_before,     // what the kernel had counted before the service looked
+  errors_before,     // what the kernel had counted, or what stood latched, before the service looked
   device_arrived,
   device_left,
   errors_unattributed,
   verdict_changed,   // a link has another grade
+  clearing_changed,  // latched bits are cleared and counted from now on, or no longer
   firmware_records,  // the firmware told of errors that moved no counter (core/firmware_tally.hpp)
   history_fails,     // what is learned waits in memory
   history_works,     // and has been written
@@ -85,6 +86,7 @@ class Announcer {
     Counts untold;          // since the last record
     std::uint64_t total = 0;  // this boot
     Instant began, last;
+    bool by_clearing = false;  // counted from status bits, not by the kernel
     std::chrono::nanoseconds next_summary{};
   };
 
@@ -92,6 +94,8 @@ class Announcer {
                                            const Counts& counts, std::string message) const;
   [[nodiscard]] JournalRecord end_record(const Key& key, const Series& series) const;
   static JournalRecord verdict_record(const VerdictChanged& change, const Place& place);
+  static std::vector<JournalRecord> clearing_records(const std::vector<Effect>& effects);
+  static std::string total_text(const Series& series);
   void take_errors(const ErrorsCounted& effect, const Place& place, Instant now, std::vector<JournalRecord>& records);
 
   AnnouncerTimes times_;

@@ -104,4 +104,19 @@ std::optional<std::chrono::nanoseconds> FirmwareTally::next_due() const {
   return due;
 }
 
+void FirmwareTally::show(Status& status) const {
+  for (auto& slot : status.slots) {
+    for (auto* end : {&slot.port_end, &slot.device_end}) {
+      if (end->evidence.evidence != Evidence::native) end->firmware_records.emplace();
+    }
+  }
+  for (const auto& [key, row] : rows_) {
+    const auto& [port, side, severity] = key;
+    const auto slot = std::ranges::find(status.slots, port, &SlotStatus::port);
+    if (slot == status.slots.end()) continue;
+    auto& records = (side == Side::port ? slot->port_end : slot->device_end).firmware_records;
+    if (records) records->push_back({severity ? std::string(to_string(*severity)) : std::string("unknown"), row.total});
+  }
+}
+
 }  // namespace wopr

@@ -26,6 +26,10 @@ class FirmwareTally {
   std::vector<JournalRecord> tick(Instant now);
   [[nodiscard]] std::optional<std::chrono::nanoseconds> next_due() const;
 
+  // Writes the totals into the ends they are of. Ends where Linux counts have none; REQUIRES: the messages are followed,
+  // for no record then means that none came.
+  void show(Status& status) const;
+
  private:
   using Key = std::tuple<Bdf, Side, std::optional<Severity>>;
   struct Row {

@@ -42,6 +42,24 @@ Counts one_each(std::uint32_t bits, std::map<unsigned, std::uint64_t>& into) {
 
 }  // namespace
 
+std::string explain_root_status(std::uint32_t status) {
+  status &= root_status_bits;
+  if (status == 0) return "the root port was told of no error (Root Error Status is clear; only ends that report tell it)";
+  std::string names;
+  each_bit(status, [&](unsigned bit) { names += fmt::format("{}{}", names.empty() ? "" : " ", root_status_names[bit]); });
+  const auto told = [&](unsigned bit) -> std::string_view {
+    return ((status >> (bit + 1)) & 1U) != 0 ? "more than once" : "at least once";
+  };
+  std::string what;
+  if ((status & 0x3U) != 0) what = fmt::format("correctable errors {}", told(0));
+  if ((status & ~0x3U) != 0) {
+    what += fmt::format("{}{} {}", what.empty() ? "" : " and ", (status & (1U << 6)) != 0 ? "uncorrectable errors (fatal ones too)"
+                                                                                        : "uncorrectable errors", told(2));
+  }
+  return fmt::format("the root port was told of {}, by this or another device below it, and nobody took the message (Root "
+                     "Error Status: {})", what, names);
+}
+
 void LatchedBits::note(std::uint32_t bits, Severity severity, WallTime now) {
   each_bit(bits, [&](unsigned bit) {
     since_.try_emplace({severity, bit}, looked_ ? std::optional(now) : std::nullopt);
@@ -53,6 +71,7 @@ void LatchedBits::look(const StatusRegisters& registers, WallTime now) {
   pending_ = registers.correctable & clearable_bits;
   note(registers.correctable, Severity::correctable, now);
   note(registers.uncorrectable, Severity::nonfatal, now);
+  if (registers.root) root_ = root_.value_or(0) | (*registers.root & root_status_bits);
   // Device Status says only that there was an error; it is news where AER's own bits do not say which.
   const std::array<bool, 3> unnamed = {registers.correctable == 0, registers.uncorrectable == 0,
                                        registers.uncorrectable == 0};

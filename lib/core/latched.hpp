@@ -25,6 +25,15 @@ inline constexpr std::uint32_t clearable_bits = (1U << 0) | (1U << 6) | (1U << 7
 // Device Status (specification section 7.5.3.5) and Root Error Status (7.8.4.10).
 inline constexpr std::uint16_t device_correctable_detected = 1U << 0;
 
+// Bits 6:0 of Root Error Status, by the names lspci gives them: what messages of errors a root port has received. The
+// first says that one came, the second that more than one did.
+inline constexpr std::array<const char*, 7> root_status_names = {"CERcvd",     "MultCERcvd", "UERcvd", "MultUERcvd",
+                                                                 "FirstFatal", "NonFatalMsg", "FatalMsg"};
+inline constexpr std::uint32_t root_correctable_received = 1U << 0;
+inline constexpr std::uint32_t root_status_bits = (1U << root_status_names.size()) - 1;
+// What they mean, as one sentence without a full stop.
+[[nodiscard]] std::string explain_root_status(std::uint32_t status);
+
 // What the status registers of one function said.
 struct StatusRegisters {
   std::uint32_t correctable = 0;
@@ -72,6 +81,13 @@ class LatchedBits {
   [[nodiscard]] std::uint32_t pending() const { return pending_; }
   // A bit went away that we did not clear: somebody else consumes them.
   [[nodiscard]] bool consumed() const { return consumed_; }
+  // What is pending may go away without anybody's doing: the device may lose power, or was asked to be cleared and the
+  // answer was lost.
+  void forget_pending() { pending_ = 0; }
+  // Clearing is tried again.
+  void forgive() { consumed_ = false; }
+  // Root Error Status: every bit seen set; absent where there is no such register.
+  [[nodiscard]] std::optional<std::uint32_t> root() const { return root_; }
 
  private:
   using Key = std::pair<Severity, unsigned>;  // Severity::correctable or nonfatal (uncorrectable), bit
@@ -80,8 +96,8 @@ class LatchedBits {
   bool looked_ = false;
   bool consumed_ = false;
   std::uint32_t pending_ = 0;
-  std::uint16_t device_ = 0;                     // Device Status bits seen while the AER registers named no type
-  std::map<unsigned, std::optional<WallTime>> device_since_;
+  std::optional<std::uint32_t> root_;
+  std::map<unsigned, std::optional<WallTime>> device_since_;  // Device Status while the AER registers named no type
   std::map<Key, std::optional<WallTime>> since_;
 };
 

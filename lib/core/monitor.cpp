@@ -52,6 +52,7 @@ struct LinkRecord {
   SlotName slot;
   std::array<EndCounts, 2> ends;  // indexed by Side
   std::array<StickyCounts, 2> sticky;  // counted by clearing status bits
+  std::array<std::optional<bool>, 2> told_clearing;  // what was last told of it: counting, or refused
   std::uint64_t unattributed = 0;
   std::optional<Bdf> device;       // the leading function of the last scan
   std::uint64_t removed_round = 0; // round in which a function of the device end vanished; 0: none
@@ -77,7 +78,16 @@ struct LatchedRecord {
   bool asleep = false;
   bool clearing = false;  // the helper clears here
   std::string refusal;    // or says why it does not
+  Nanoseconds refused_at{};  // boot time
+  Nanoseconds ask_at{};      // of which it is asked again
+  unsigned refusals = 0;     // one after the other
 };
+
+// What made the helper refuse may have gone: it is asked again after this, then twice as long, and so on. Of a waking
+// device it is asked sooner, of bits that somebody else consumes later: he will do it again.
+constexpr Nanoseconds first_refusal_wait = std::chrono::minutes(1);
+constexpr Nanoseconds longest_refusal_wait = std::chrono::hours(1);
+constexpr Nanoseconds shortest_refusal_wait = std::chrono::seconds(10);
 
 struct End {
   Bdf port;
@@ -99,6 +109,8 @@ struct Monitor::State {
   std::map<Bdf, RootRecord> roots;
   std::map<Bdf, End> end_of;           // function -> the one end it belongs to
   std::map<Bdf, LatchedRecord> latched;
+  bool clearing_news = false;          // it may have changed somewhere
+  std::string clearing_stopped;        // why it is not to be had at all
   std::set<Bdf> seen_at_start;         // functions of the first scan whose counters are older than our watch
   std::map<Bdf, LinkSample> readings;  // newer than the scan's
   std::vector<Sample> homeless;        // samples of functions no scan has shown yet
@@ -124,8 +136,10 @@ struct Monitor::State {
   void take(const std::map<Bdf, std::array<EndCounts::Batch, 2>>& batches, std::vector<Effect>& effects);
   void watch_roots(std::vector<Effect>& effects);
   void look(const Round& in, Instant now);
-  void count_cleared(const std::vector<ClearAnswer>& answers, std::vector<Effect>& effects);
+  void count_cleared(const std::vector<ClearAnswer>& answers, std::vector<Effect>& effects, Instant now);
   void refresh_clearing();
+  void tell_clearing(std::vector<Effect>& effects);
+  [[nodiscard]] std::string refusal_at(const Link& link, Side side) const;
   [[nodiscard]] bool counts_by_clearing(const Link& link, Side side) const;
   void show_latched(const Link& link, const LinkRecord& record, Side side, EndStatus& status) const;
   void note_facts(bool first_scan, Instant now);
@@ -214,7 +228,7 @@ std::vector<Effect> Monitor::apply_scan(Machine machine, std::vector<SlotName> n
     return function == nullptr || (!function->asleep && std::ranges::find(latching_now, entry.first) == latching_now.end());
   });
   for (auto& [bdf, record] : s.latched) {
-    if (!record.bits.consumed()) record.refusal.clear();  // to be asked again
+    if (!record.bits.consumed()) record.ask_at = {};
   }
   s.refresh_clearing();
   if (!s.scanned) {
@@ -291,7 +305,8 @@ std::vector<Effect> Monitor::apply_round(const Round& in, Instant now) {
   s.take(new_counts, effects);
   if (!in.changed.empty() || !in.vanished.empty()) s.watch_roots(effects);
   s.look(in, now);
-  s.count_cleared(in.cleared, effects);
+  s.count_cleared(in.cleared, effects, now);
+  s.tell_clearing(effects);
   for (auto& effect : effects) {
     if (auto* errors = std::get_if<ErrorsCounted>(&effect)) errors->while_away = s.resumed && !errors->before_monitoring;
   }
@@ -305,29 +320,52 @@ void Monitor::State::look(const Round& in, Instant now) {
   for (const auto& sample : in.latched) {
     if (!end_of.contains(sample.bdf)) continue;
     auto& record = latched[sample.bdf];
+    if (record.asleep && !sample.asleep && !record.bits.consumed()) {
+      record.ask_at = std::min(record.ask_at, record.refused_at + shortest_refusal_wait);
+    }
     record.asleep = sample.asleep;
+    if (sample.asleep) record.bits.forget_pending();  // a device that loses its power forgets
     if (!sample.registers) continue;
     record.looked = true;
     record.bits.look(*sample.registers, now.wall);
     if (record.bits.consumed() && record.clearing) {
       record.clearing = false;
       record.refusal = "status bits went away that this program had not cleared: somebody else consumes them";
+      record.refused_at = now.boot;
+      record.ask_at = now.boot + longest_refusal_wait;
       refresh_clearing();
+    } else if (record.refusal.empty()) {
+      record.bits.forgive();  // nobody is in anybody's way
     }
   }
 }
 
+namespace {
+
+void take_answer(LatchedRecord& record, const ClearAnswer& answer, Instant now) {
+  if (record.bits.consumed() && now.boot < record.ask_at) return;  // it was on its way when that was noticed
+  record.clearing = answer.refusal.empty();
+  record.refusal = answer.refusal;
+  if (record.clearing) {
+    record.bits.forgive();
+    record.refusals = 0;
+    return;
+  }
+  record.refused_at = now.boot;
+  record.ask_at = now.boot + std::min(first_refusal_wait * (1U << std::min(record.refusals, 6U)), longest_refusal_wait);
+  ++record.refusals;
+}
+
+}  // namespace
+
 // What two functions of one end logged in one sample is one error of the link.
-void Monitor::State::count_cleared(const std::vector<ClearAnswer>& answers, std::vector<Effect>& effects) {
+void Monitor::State::count_cleared(const std::vector<ClearAnswer>& answers, std::vector<Effect>& effects, Instant now) {
   std::map<Bdf, std::array<LatchedBits::Taken, 2>> taken;
   for (const auto& answer : answers) {
     const auto end = end_of.find(answer.bdf);
     if (end == end_of.end()) continue;
     auto& record = latched[answer.bdf];
-    if (!record.bits.consumed()) {
-      record.clearing = answer.refusal.empty();
-      record.refusal = answer.refusal;
-    }
+    take_answer(record, answer, now);
     const auto bits = record.bits.clear(answer.cleared);
     auto& sum_of = taken[end->second.port][static_cast<std::size_t>(end->second.side)];
     sum_of.before |= bits.before;
@@ -342,27 +380,60 @@ void Monitor::State::count_cleared(const std::vector<ClearAnswer>& answers, std:
       for (const bool old : {true, false}) {
         const auto& part = added[old ? 0 : 1];
         if (!part.empty()) {
-          effects.push_back(ErrorsCounted{port, link.slot.label, side, Severity::correctable, part, sum(counts.total()), old});
+          effects.push_back(ErrorsCounted{port, link.slot.label, side, Severity::correctable, part, sum(counts.total()), old,
+                                          false, true});
         }
       }
     }
   }
 }
 
-// An end counts when the helper clears at each of its functions that has status bits.
+// An end counts when the helper clears at its functions that have status bits and refuses at none that is awake.
 bool Monitor::State::counts_by_clearing(const Link& link, Side side) const {
   bool any = false;
   for (const auto index : functions_at(link, side)) {
     const auto record = latched.find(machine.topology.functions[index].bdf);
     if (record == latched.end() || !record->second.looked) continue;
-    if (!record->second.clearing) return false;
-    any = true;
+    if (record->second.clearing) any = true;
+    else if (!record->second.refusal.empty() && !record->second.asleep) return false;
   }
   return any;
 }
 
+std::string Monitor::State::refusal_at(const Link& link, Side side) const {
+  for (const auto index : functions_at(link, side)) {
+    const auto record = latched.find(machine.topology.functions[index].bdf);
+    if (record != latched.end() && !record->second.refusal.empty()) return record->second.refusal;
+  }
+  return {};
+}
+
+// Counting by clearing that began or ended at some end since this was last told.
+void Monitor::State::tell_clearing(std::vector<Effect>& effects) {
+  if (!std::exchange(clearing_news, false)) return;
+  for (const auto& link : machine.topology.links) {
+    const auto port = machine.topology.functions[link.port].bdf;
+    if (!judging.knows(port)) continue;
+    auto& record = links[port];
+    for (const auto side : sides) {
+      const auto i = static_cast<std::size_t>(side);
+      if (judging.facts(port).evidence[i].evidence != Evidence::sticky) continue;
+      auto refusal = refusal_at(link, side);
+      const auto counting = counts_by_clearing(link, side);
+      const auto now = counting ? std::optional(true) : refusal.empty() ? std::nullopt : std::optional(false);
+      const auto before = std::exchange(record.told_clearing[i], now);
+      // Neither asked nor refused: only news where it counted until now.
+      if (now == before || (!now && before != true)) continue;
+      if (counting) refusal.clear();
+      else if (refusal.empty()) refusal = clearing_stopped;
+      effects.push_back(ClearingChanged{port, record.slot.label, side, counting, std::move(refusal)});
+    }
+  }
+}
+
 // The judge may use counts made by clearing where both ends that are sticky have them.
 void Monitor::State::refresh_clearing() {
+  clearing_news = true;
   for (const auto& link : machine.topology.links) {
     const auto port = machine.topology.functions[link.port].bdf;
     if (!judging.knows(port)) continue;
@@ -404,17 +475,21 @@ std::vector<ClearRequest> Monitor::clearable() const {
   std::vector<ClearRequest> requests;
   if (s.machine.kernel_facts.firmware_records != 0) return requests;  // the firmware consumes them
   for (const auto& [bdf, record] : s.latched) {
-    if (!record.looked || record.asleep || !record.refusal.empty()) continue;
+    if (!record.looked || record.asleep) continue;
+    if (!record.refusal.empty() && (!s.last_round || s.last_round->boot < record.ask_at)) continue;
     const auto bits = record.bits.pending();
     if (!record.clearing || bits != 0) requests.push_back({bdf, record.clearing ? bits : 0});
   }
   return requests;
 }
 
-void Monitor::stop_clearing() {
+void Monitor::stop_clearing(std::string why) {
+  state_->clearing_stopped = std::move(why);
   for (auto& [bdf, record] : state_->latched) {
     record.clearing = false;
     record.refusal.clear();
+    record.bits.forget_pending();
+    record.bits.forgive();
   }
   state_->refresh_clearing();
 }
@@ -423,12 +498,12 @@ void Monitor::stop_clearing() {
 void Monitor::State::show_latched(const Link& link, const LinkRecord& record, Side side, EndStatus& status) const {
   if (status.evidence.evidence != Evidence::sticky && status.evidence.evidence != Evidence::firmware) return;
   bool asleep = false;
-  std::string refusal;
+  bool awake = false;  // every function of a device logs an error of the link, so one is enough
   for (const auto index : functions_at(link, side)) {
     const auto found = latched.find(machine.topology.functions[index].bdf);
     if (found == latched.end()) continue;
     asleep = asleep || found->second.asleep;
-    if (refusal.empty()) refusal = found->second.refusal;
+    awake = awake || (found->second.looked && !found->second.asleep);
     status.latched_read = status.latched_read || found->second.looked;
     for (const auto& [type, seen] : found->second.bits.types()) {
       const bool known = std::ranges::find(status.latched, type) != status.latched.end();
@@ -447,7 +522,8 @@ void Monitor::State::show_latched(const Link& link, const LinkRecord& record, Si
     add(*counts, sticky.total());
     add(status.before_monitoring[static_cast<std::size_t>(Severity::correctable)], sticky.before());
   }
-  if (asleep) {
+  const auto refusal = refusal_at(link, side);
+  if (asleep && !awake) {
     status.evidence.evidence = Evidence::asleep;
     status.evidence.reason += "; asleep now, and not woken";
   } else if (counting) {
@@ -862,6 +938,11 @@ SlotStatus Monitor::State::slot_status(std::size_t link_index) const {
   if (link.hop == 0 && root != roots.end() && status.port_end.evidence.evidence == Evidence::native) {
     status.root_port_messages = root->second.messages;
   }
+  const auto latched_at_root = latched.find(port.bdf);
+  // Where its service is bound the kernel takes the messages.
+  if (!port.aer_service_bound && status.port_end.latched_read && latched_at_root != latched.end()) {
+    status.root_error_status = latched_at_root->second.bits.root();
+  }
   const auto& answer = judging.answer(port.bdf);
   status.grade = answer.grade;
   status.direction = answer.direction;
@@ -884,6 +965,7 @@ Status Monitor::status(Instant now) const {
   status.now = now.wall;
   status.board_vendor = s.machine.board_vendor;
   status.board_name = s.machine.board_name;
+  status.config_closed = s.machine.config_closed;
   for (std::size_t i = 0; i < s.machine.topology.links.size(); ++i) status.slots.push_back(s.slot_status(i));
   status.problems = s.machine.problems;
   status.problems.insert(status.problems.end(), s.round_problems.begin(), s.round_problems.end());

@@ -38,6 +38,7 @@ struct ErrorsCounted {
   std::uint64_t total = 0;   // this end and severity, this boot
   bool before_monitoring = false;  // the kernel had counted them before our first sample
   bool while_away = false;         // counted in this boot between the last sample of an earlier run and our first
+  bool by_clearing = false;        // from status bits this program had cleared; else the kernel's counters
 
   friend bool operator==(const ErrorsCounted&, const ErrorsCounted&) = default;
 };
@@ -70,8 +71,17 @@ struct UnattributedErrors {
   std::uint64_t added = 0;
   friend bool operator==(const UnattributedErrors&, const UnattributedErrors&) = default;
 };
-using Effect =
-    std::variant<ErrorsCounted, LinkAdded, LinkRemoved, DeviceArrived, DeviceLeft, UnattributedErrors, VerdictChanged>;
+// At an end where nobody reports, errors are counted by clearing their bits from now on, or not any more.
+struct ClearingChanged {
+  Bdf port;
+  std::string slot;
+  Side side = Side::port;
+  bool counting = false;
+  std::string reason;  // why not; empty when counting
+  friend bool operator==(const ClearingChanged&, const ClearingChanged&) = default;
+};
+using Effect = std::variant<ErrorsCounted, LinkAdded, LinkRemoved, DeviceArrived, DeviceLeft, UnattributedErrors,
+                            VerdictChanged, ClearingChanged>;
 
 class Monitor {
  public:
@@ -117,10 +127,10 @@ class Monitor {
   // not native and whose AER capability is readable.
   [[nodiscard]] std::vector<Bdf> latching() const;
   // The bits of these that are to be cleared and counted, as of the last round; with 0, functions of which it is not yet
-  // known whether clearing would be refused.
+  // known whether clearing would be refused. Where it was, it is asked again after a while, and once a sleeper wakes.
   [[nodiscard]] std::vector<ClearRequest> clearable() const;
-  // Clearing is not to be had any more, for this reason: what was counted stays.
-  void stop_clearing();
+  // Clearing is not to be had any more: what was counted stays. The next round tells `why`.
+  void stop_clearing(std::string why);
 
   // The functions whose counters belong to some link end, for the reader to watch.
   [[nodiscard]] std::vector<Bdf> watched() const;

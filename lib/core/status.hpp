@@ -41,6 +41,7 @@ struct EndStatus {
   std::vector<std::string> latched;             // status bits seen set in config space, where nobody counts
   std::map<std::string, WallTime> latched_since;  // when each was first seen; absent: it was set at our first look
   bool latched_read = false;                    // the status bits are looked at: none in `latched` means none set
+  std::optional<Counts> firmware_records;       // by severity: records of the firmware that moved no counter, in no count
 
   friend bool operator==(const EndStatus&, const EndStatus&) = default;
 };
@@ -72,6 +73,7 @@ struct SlotStatus {
   EndStatus port_end;
   EndStatus device_end;
   std::optional<RootPortMessages> root_port_messages;
+  std::optional<std::uint32_t> root_error_status;  // bits seen set where nobody takes them (core/latched.hpp)
   std::optional<Lifetime> lifetime;  // absent where no history is kept
   std::uint64_t unattributed = 0;  // messages the root port counted that a removed device took with it
   bool lower_bound = false;
@@ -99,6 +101,7 @@ struct Status {
   WallTime now;
   std::string board_vendor;
   std::string board_name;
+  std::string config_closed;  // why the service may not read config space beyond 64 bytes; empty: it may, or was not told
   std::string degraded;  // why history cannot be written; empty: it can, or none is kept
   std::vector<SlotStatus> slots;   // in the port's BDF order
   std::vector<Error> problems;     // what could not be read

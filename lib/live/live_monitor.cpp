@@ -276,7 +276,7 @@ std::vector<ClearRequest> LiveMonitor::begin_clearing() {
 
 Observation LiveMonitor::take_clear_answers(std::vector<ClearAnswer> answers, const std::string& trouble) {
   state_->clearing.clear();
-  if (!trouble.empty()) state_->monitor.stop_clearing();
+  if (!trouble.empty()) state_->monitor.stop_clearing(trouble);
   Round round;
   round.cleared = std::move(answers);
   round.problems = state_->monitor.round_problems();

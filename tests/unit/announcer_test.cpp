@@ -58,6 +58,42 @@ TEST(Announcer, TheFirstErrorIsToldAtOnce) {
   EXPECT_EQ(field(records[0], "WOPR_GPU_UUID"), "GPU-1");
 }
 
+TEST(Announcer, WhoCountedIsSaid) {
+  Announcer announcer;
+  auto latched = errors({{"RxErr", 1}}, 1);
+  latched.by_clearing = true;
+  const auto began = announcer.take({latched}, one_slot(), at(100));
+  ASSERT_EQ(began.size(), 1U);
+  EXPECT_EQ(began[0].message, "PCIE3: 1 correctable error at the device end (RxErr=1); at least 1 since the service started");
+  EXPECT_EQ(field(began[0], "WOPR_COUNTED_BY"), "wopr-aer");
+  latched.before_monitoring = true;
+  const auto before = announcer.take({latched}, one_slot(), at(101));
+  ASSERT_EQ(before.size(), 1U);
+  EXPECT_EQ(before[0].message, "PCIE3: status bits of at least 1 correctable error stood set at the device end when the "
+                               "service first looked (RxErr=1); it has counted and cleared them");
+  EXPECT_EQ(before[0].message.find("the kernel"), std::string::npos);
+  const auto kernel = Announcer{}.take({errors({{"RxErr", 1}}, 1)}, one_slot(), at(100));
+  EXPECT_EQ(field(kernel[0], "WOPR_COUNTED_BY"), "kernel");
+}
+
+TEST(Announcer, ClearingIsToldInOneRecordForEachReason) {
+  const auto change = [](std::string slot, Side side, bool counting, std::string reason) {
+    return ClearingChanged{bdf("0000:c0:01.1"), std::move(slot), side, counting, std::move(reason)};
+  };
+  const auto records = Announcer{}.take({change("PCIE3", Side::port, true, ""), change("PCIE3", Side::device, true, ""),
+                                         change("PCIE6", Side::port, true, ""),
+                                         change("PCIE7", Side::port, false, "the kernel is locked down")}, one_slot(), at(1));
+  ASSERT_EQ(records.size(), 2U);
+  EXPECT_EQ(records[0].priority, 4);
+  EXPECT_EQ(records[0].message, "PCIE7 port: errors nobody reports are not counted: the kernel is locked down");
+  EXPECT_EQ(field(records[0], "WOPR_CLEARING"), "no");
+  EXPECT_EQ(records[1].priority, 5);
+  EXPECT_TRUE(records[1].message.starts_with("PCIE3 port, PCIE3 device, PCIE6 port: ")) << records[1].message;
+  EXPECT_EQ(records[1].fields, (std::vector<std::pair<std::string, std::string>>{
+                                   {"WOPR_SLOT", "PCIE3"}, {"WOPR_SLOT", "PCIE6"}, {"WOPR_CLEARING", "yes"},
+                                   {"WOPR_REASON", "permitted"}}));
+}
+
 TEST(Announcer, PrioritiesFollowSeverity) {
   Announcer announcer;
   const auto records = announcer.take({errors({{"CmpltTO", 1}}, 1, Side::device, Severity::nonfatal),

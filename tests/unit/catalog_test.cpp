@@ -91,7 +91,8 @@ std::vector<JournalRecord> plainest_records() {
   };
   keep(announcer.take({errors, before, DeviceArrived{port, "PCIE3", device, "a GPU"},
                        DeviceLeft{port, "PCIE3", device}, UnattributedErrors{port, "PCIE3", 1},
-                       VerdictChanged{port, "PCIE3", {}, {Grade::trace}, at(1s), ""}},
+                       VerdictChanged{port, "PCIE3", {}, {Grade::trace}, at(1s), ""},
+                       ClearingChanged{port, "PCIE3", Side::port, true, ""}},
                       Status{}, at(1s)));
   keep(announcer.take({errors}, Status{}, at(2s)));
   keep(announcer.tick(at(11s)));
@@ -133,7 +134,7 @@ TEST(Catalog, NamesOnlyFieldsThatEveryRecordOfItsKindHas) {
     for (const auto& field : matches(catalog.at(id), "@([A-Z_]+)@"))
       EXPECT_TRUE(has.contains(field)) << "'" << record.message << "' has no " << field;
   }
-  EXPECT_EQ(seen.size(), 9U) << "kinds of records the announcer and the tally make";
+  EXPECT_EQ(seen.size(), 10U) << "kinds of records the announcer and the tally make";
   for (const auto& [id, text] : catalog) {
     if (!seen.contains(id)) {
       EXPECT_EQ(matches(text, "@([A-Z_]+)@"), Names{}) << id << ": nobody checks its fields";

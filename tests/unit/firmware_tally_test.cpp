@@ -59,6 +59,24 @@ TEST(FirmwareTally, TellsTheFirstAtOnceAndTheRestInSum) {
   EXPECT_EQ(tally.next_due(), std::nullopt);
 }
 
+TEST(FirmwareTally, TotalsStandBesideTheCountsAndInNone) {
+  FirmwareTally tally;
+  auto status = machine(Evidence::firmware);
+  status.slots[0].port_end.evidence.evidence = Evidence::native;
+  tally.show(status);
+  EXPECT_FALSE(status.slots[0].port_end.firmware_records) << "Linux counts there";
+  EXPECT_EQ(status.slots[0].device_end.firmware_records, Counts{}) << "none came";
+  for (int n = 0; n < 3; ++n) (void)tally.take(record("0000:c1:00.0"), status, {100s, {}});
+  auto unknown = record("0000:c1:00.1");
+  unknown.severity.reset();
+  (void)tally.take(unknown, status, {100s, {}});
+  auto shown = machine(Evidence::firmware);
+  tally.show(shown);
+  EXPECT_EQ(shown.slots[0].device_end.firmware_records, (Counts{{"unknown", 1}, {"correctable", 3}}));
+  EXPECT_EQ(shown.slots[0].errors(), 0U);
+  EXPECT_EQ(tally.tick({160s, {}}).size(), 1U) << "shown is not told";
+}
+
 TEST(FirmwareTally, EveryFunctionOfTheDeviceIsItsEnd) {
   FirmwareTally tally;
   auto event = record("0000:c1:00.1");

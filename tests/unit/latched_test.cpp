@@ -34,6 +34,26 @@ TEST(Latched, ABitThatSomebodyElseClearedWasSeenAllTheSame) {
   EXPECT_EQ(bits.pending(), 0U);
 }
 
+TEST(Latched, RootErrorStatusInWords) {
+  EXPECT_NE(explain_root_status(0).find("told of no error"), std::string::npos);
+  const auto several = explain_root_status(0x3);
+  EXPECT_NE(several.find("correctable errors more than once"), std::string::npos) << several;
+  EXPECT_NE(several.find("CERcvd MultCERcvd)"), std::string::npos) << several;
+  EXPECT_EQ(several.find("uncorrectable"), std::string::npos) << several;
+  const auto fatal = explain_root_status(0x08000045U);
+  EXPECT_NE(fatal.find("correctable errors at least once and uncorrectable errors (fatal ones too) at least once"),
+            std::string::npos) << fatal;
+}
+
+TEST(Latched, WhatIsForgottenIsNotTakenForConsumed) {
+  LatchedBits bits;
+  bits.look({rx_err, 0, 0, std::nullopt}, at(1));
+  bits.forget_pending();
+  bits.look({}, at(2));
+  EXPECT_FALSE(bits.consumed());
+  EXPECT_EQ(bits.types(), (Types{{"RxErr", {}}}));
+}
+
 TEST(Latched, DeviceStatusSpeaksWhereNoTypeIsNamed) {
   LatchedBits bits;
   bits.look({0, 0, 0x0001, std::nullopt}, at(1));

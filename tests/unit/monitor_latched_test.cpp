@@ -120,7 +120,7 @@ TEST_F(MonitorLatched, ClearedBitsCountOncePerEndAndSample) {
 TEST_F(MonitorLatched, TheJudgeUsesWhatIsCounted) {
   permit();
   EXPECT_NE(slot().grade, Grade::unknown);
-  monitor.stop_clearing();
+  monitor.stop_clearing("no longer permitted");
   look(port, 0);
   EXPECT_EQ(slot().grade, Grade::unknown);
 }
@@ -143,6 +143,145 @@ TEST_F(MonitorLatched, BitsThatGoAwayByThemselvesEndTheCounting) {
   EXPECT_NE(slot().device_end.evidence.reason.find("somebody else consumes"), std::string::npos);
   answer({{gpu, 0, ""}});  // an answer on its way changes nothing of it
   EXPECT_TRUE(std::ranges::none_of(monitor.clearable(), [](const ClearRequest& r) { return r.bdf == gpu; }));
+}
+
+bool asks_for(const Monitor& monitor, const Bdf& function) {
+  return std::ranges::any_of(monitor.clearable(), [&](const ClearRequest& r) { return r.bdf == function; });
+}
+
+std::vector<ClearingChanged> told(const std::vector<Effect>& effects) {
+  std::vector<ClearingChanged> changes;
+  for (const auto& effect : effects) {
+    if (const auto* change = std::get_if<ClearingChanged>(&effect)) changes.push_back(*change);
+  }
+  return changes;
+}
+
+TEST_F(MonitorLatched, ARefusalIsAskedAboutAgainAfterLongerAndLonger) {
+  const std::string reason = "the kernel is locked down";
+  look(gpu, rx_err);
+  EXPECT_EQ(told(answer({{gpu, 0, reason}})), (std::vector<ClearingChanged>{{port, "PCIE3", Side::device, false, reason}}));
+  for (const int wait : {60, 120, 240, 480, 960, 1920, 3600, 3600, 3600}) {
+    const int refused = second;
+    second = refused + wait - 2;
+    look(gpu, rx_err);
+    EXPECT_FALSE(asks_for(monitor, gpu)) << wait;
+    look(gpu, rx_err);
+    EXPECT_TRUE(asks_for(monitor, gpu)) << wait;
+    EXPECT_EQ(monitor.clearable().front().bits, 0U) << "asks before it clears";
+    EXPECT_NE(slot().device_end.evidence.reason.find(reason), std::string::npos) << "in force until it is answered";
+    EXPECT_TRUE(told(answer({{gpu, 0, reason}})).empty()) << "no news";
+  }
+  second += 3600;
+  look(gpu, rx_err);
+  EXPECT_EQ(told(answer({{gpu, 0, ""}})), (std::vector<ClearingChanged>{{port, "PCIE3", Side::device, true, ""}}));
+  EXPECT_TRUE(slot().lower_bound);
+  EXPECT_EQ(monitor.clearable(), (std::vector<ClearRequest>{{gpu, rx_err}}));
+}
+
+TEST_F(MonitorLatched, AScanIsAReasonToAskAgain) {
+  look(gpu, 0);
+  answer({{gpu, 0, "no AER capability"}});
+  EXPECT_FALSE(asks_for(monitor, gpu));
+  monitor.apply_scan(firmware_machine(), {{"PCIE3", SlotSource::board, ""}}, at(++second));
+  EXPECT_TRUE(asks_for(monitor, gpu));
+}
+
+TEST_F(MonitorLatched, AWakingDeviceIsAskedAboutSoon) {
+  look(gpu, 0);
+  answer({{gpu, 0, "0000:c2:00.0 is in power state D3hot, not D0"}});
+  const auto nod = [&] {
+    Round round;
+    round.latched = {{gpu, std::nullopt, true}};
+    monitor.apply_round(round, at(++second));
+    EXPECT_FALSE(asks_for(monitor, gpu)) << "it sleeps";
+    look(gpu, 0);
+  };
+  nod();
+  EXPECT_FALSE(asks_for(monitor, gpu)) << "who nods off all the time does not have the helper asked all the time";
+  second += 10;
+  nod();
+  EXPECT_TRUE(asks_for(monitor, gpu));
+}
+
+TEST_F(MonitorLatched, BitsLostInSleepWereNotTakenByAnybody) {
+  permit();
+  look(gpu, rx_err);
+  Round round;
+  round.latched = {{gpu, std::nullopt, true}};  // it loses its power before they could be cleared
+  monitor.apply_round(round, at(++second));
+  look(gpu, 0);
+  EXPECT_TRUE(slot().lower_bound);
+  EXPECT_EQ(slot().device_end.evidence.reason.find("somebody else"), std::string::npos);
+  look(gpu, rx_err);
+  EXPECT_TRUE(asks_for(monitor, gpu));
+}
+
+TEST_F(MonitorLatched, ASleepingFunctionBesideOneThatIsAwakeHidesNothing) {
+  permit();
+  Round round;
+  round.latched = {{audio, std::nullopt, true}};
+  EXPECT_TRUE(told(monitor.apply_round(round, at(++second))).empty());
+  EXPECT_EQ(slot().device_end.evidence.evidence, Evidence::sticky);
+  look(gpu, bad_tlp);
+  answer({{gpu, bad_tlp, ""}});
+  EXPECT_EQ(find_count(*slot().device_end.counts[0], "BadTLP"), 1U);
+}
+
+TEST_F(MonitorLatched, WhoeverConsumedTheBitsMayHaveStopped) {
+  permit();
+  look(gpu, rx_err);
+  const auto changes = told(look(gpu, 0));
+  ASSERT_EQ(changes.size(), 1U);
+  EXPECT_FALSE(changes[0].counting);
+  second += 3598;
+  look(gpu, 0);
+  EXPECT_FALSE(asks_for(monitor, gpu));
+  look(gpu, 0);
+  EXPECT_TRUE(asks_for(monitor, gpu));
+  EXPECT_EQ(told(answer({{gpu, 0, ""}})).size(), 1U);
+  EXPECT_TRUE(slot().lower_bound);
+}
+
+TEST_F(MonitorLatched, WhatWasClearedBeforeItWasPermittedIsForgiven) {
+  look(gpu, rx_err);
+  look(gpu, 0);  // by hand, while nobody counted
+  EXPECT_TRUE(asks_for(monitor, gpu));
+  answer({{gpu, 0, ""}});
+  EXPECT_TRUE(slot().lower_bound);
+}
+
+TEST_F(MonitorLatched, BeginAndEndOfCountingAreToldOnce) {
+  for (const auto& function : {port, gpu, audio}) look(function, 0);
+  EXPECT_EQ(told(answer({{port, 0, ""}, {gpu, 0, ""}, {audio, 0, ""}})),
+            (std::vector<ClearingChanged>{{port, "PCIE3", Side::port, true, ""}, {port, "PCIE3", Side::device, true, ""}}));
+  EXPECT_TRUE(told(look(gpu, rx_err)).empty());
+  EXPECT_TRUE(told(answer({{gpu, rx_err, ""}})).empty());
+  monitor.stop_clearing("no longer permitted");
+  EXPECT_EQ(told(answer({})), (std::vector<ClearingChanged>{{port, "PCIE3", Side::port, false, "no longer permitted"},
+                                                           {port, "PCIE3", Side::device, false, "no longer permitted"}}));
+  EXPECT_TRUE(told(look(gpu, 0)).empty());
+  // An answer that was lost with the helper may have cleared what stood pending.
+  EXPECT_TRUE(asks_for(monitor, gpu));
+}
+
+TEST_F(MonitorLatched, CountsSayWhoMadeThem) {
+  permit();
+  look(gpu, bad_tlp);
+  const auto effects = answer({{gpu, bad_tlp, ""}});
+  ASSERT_FALSE(effects.empty());
+  EXPECT_TRUE(std::get<ErrorsCounted>(effects.front()).by_clearing);
+}
+
+TEST_F(MonitorLatched, WhatTheRootPortWasToldIsShown) {
+  EXPECT_FALSE(slot().root_error_status);
+  Round round;
+  round.latched = {{port, StatusRegisters{0, 0, 0, 0x08000003U}, false}};  // with the interrupt number above
+  monitor.apply_round(round, at(++second));
+  EXPECT_EQ(slot().root_error_status, 3U);
+  round.latched = {{port, StatusRegisters{0, 0, 0, 0}, false}};
+  monitor.apply_round(round, at(++second));
+  EXPECT_EQ(slot().root_error_status, 3U) << "it was seen";
 }
 
 TEST_F(MonitorLatched, WhereFirmwareHandsRecordsOnNothingIsCleared) {
