@@ -187,6 +187,42 @@ bool latched_link_error(const EndStatus& end) {
   });
 }
 
+std::string describe_latched(const Status& status, const SlotStatus& slot, Side side) {
+  const auto& end = end_of(slot, side);
+  if (end.latched.empty()) {
+    if (!end.latched_read || counts_by_clearing(slot, side)) return {};
+    return side == Side::device && slot.driver == "nvidia" ? "nothing latched, but the NVIDIA driver may have cleared it"
+                                                           : "nothing latched: no error since the bits were last cleared";
+  }
+  std::vector<std::string> words;
+  for (const auto& type : end.latched) {
+    const auto since = end.latched_since.find(type);
+    words.push_back(since == end.latched_since.end()
+                        ? fmt::format("{} (before the first look)", type)
+                        : fmt::format("{} (seen since {})", type, clock_time(since->second, status.now)));
+  }
+  return fmt::format("latched: {}; each happened at least once, repeats cannot be told apart", enumerate(words, words.size()));
+}
+
+std::string describe_root_status(const SlotStatus& slot) {
+  return slot.root_error_status ? explain_root_status(*slot.root_error_status) : std::string{};
+}
+
+std::string describe_firmware_records(const SlotStatus& slot) {
+  std::vector<std::string> words;
+  for (const auto side : {Side::port, Side::device}) {
+    const auto& records = end_of(slot, side).firmware_records;
+    if (!records) continue;
+    for (const auto& count : *records) {
+      words.push_back(fmt::format("{} {} at the {} end", count.value,
+                                  count.token == "unknown" ? "of unknown severity" : count.token, to_string(side)));
+    }
+  }
+  if (words.empty()) return {};
+  return fmt::format("reported by the firmware since the service started: {}; it often keeps back most, and they are in no "
+                     "count here", enumerate(words));
+}
+
 bool counts_by_clearing(const SlotStatus& slot, Side side) {
   const auto& end = end_of(slot, side);
   return slot.lower_bound && end.evidence.evidence == Evidence::sticky && end.counts[0] && find_count(*end.counts[0], "RxErr");
@@ -198,8 +234,10 @@ bool is_unseen(const SlotStatus& slot, Side side) {
 }
 
 bool has_errors(const SlotStatus& slot) {
+  const auto reported = [](const EndStatus& end) { return end.firmware_records && sum(*end.firmware_records) != 0; };
   return slot.errors() != 0 || slot.unattributed != 0 || latched_link_error(slot.port_end) ||
-         latched_link_error(slot.device_end);
+         latched_link_error(slot.device_end) || reported(slot.port_end) || reported(slot.device_end) ||
+         (slot.root_error_status.value_or(0) & root_correctable_received) != 0;
 }
 
 bool has_bad_link(const SlotStatus& slot) {

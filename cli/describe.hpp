@@ -47,6 +47,13 @@ namespace wopr {
 [[nodiscard]] bool latched_link_error(const EndStatus& end);
 // The end's status bits are counted and cleared: its counts are lower bounds.
 [[nodiscard]] bool counts_by_clearing(const SlotStatus& slot, Side side);
+// What stands latched at one end, in words: "latched: RxErr (seen since 12:03:17); each happened at least once, …";
+// "nothing latched, …" where the bits are looked at and none is set; empty where they are not.
+[[nodiscard]] std::string describe_latched(const Status& status, const SlotStatus& slot, Side side);
+// What the root port was told where nobody takes its messages; empty where that is not known.
+[[nodiscard]] std::string describe_root_status(const SlotStatus& slot);
+// Records of the firmware that moved no counter: "3 correctable at the port end"; empty where there are none.
+[[nodiscard]] std::string describe_firmware_records(const SlotStatus& slot);
 // An end that ought to be seen and is not: the device end of an empty slot is none.
 [[nodiscard]] bool is_unseen(const SlotStatus& slot, Side side);
 [[nodiscard]] const EndStatus& end_of(const SlotStatus& slot, Side side);

@@ -40,6 +40,7 @@ struct DoctorOptions {
 // Own eyes where they reach, else the service's, which may have been given more to see than this user.
 void take_evidence(Status& own, const Status& service) {
   if (own.boot_id != service.boot_id) return;
+  own.config_closed = service.config_closed;
   for (auto& slot : own.slots) {
     const auto other = std::ranges::find(service.slots, slot.port, &SlotStatus::port);
     if (other == service.slots.end() || other->device != slot.device) continue;

@@ -126,6 +126,16 @@ Json latched_since_json(const EndStatus& end) {
   return json;
 }
 
+// Names of the bits of Root Error Status seen set; null where it is not read.
+Json root_status_json(const std::optional<std::uint32_t>& status) {
+  if (!status) return nullptr;
+  Json json = Json::array();
+  for (unsigned bit = 0; bit < root_status_names.size(); ++bit) {
+    if (((*status >> bit) & 1U) != 0) json.push_back(root_status_names[bit]);
+  }
+  return json;
+}
+
 Json both_ends(Json port, Json device) { return {{"port", std::move(port)}, {"device", std::move(device)}}; }
 
 Json messages_json(const std::optional<RootPortMessages>& messages) {
@@ -196,7 +206,9 @@ Json to_json(const SlotStatus& slot) {
       both_ends(before_uncorrectable_json(slot.port_end), before_uncorrectable_json(slot.device_end));
   json["lifetime"] = lifetime_json(slot.lifetime);
   json["latched"] = both_ends(latched_json(slot.port_end), latched_json(slot.device_end));
+  json["latched"]["root_port"] = root_status_json(slot.root_error_status);
   json["latched_since"] = both_ends(latched_since_json(slot.port_end), latched_since_json(slot.device_end));
+  json["firmware_records"] = both_ends(or_null(slot.port_end.firmware_records), or_null(slot.device_end.firmware_records));
   json["root_port_messages"] = messages_json(slot.root_port_messages);
   json["unattributed"] = slot.unattributed;
   json["grade"] = to_string(slot.grade);
@@ -223,6 +235,7 @@ Json to_json(const Status& status) {
   json["slots"] = Json::array();
   for (const auto& slot : status.slots) json["slots"].push_back(to_json(slot));
   json["problems"] = problems_json(status.problems);
+  json["config_closed"] = text_or_null(status.config_closed);
   json["degraded"] = text_or_null(status.degraded);
   json["notes"] = status.notes;
   return json;

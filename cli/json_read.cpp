@@ -135,7 +135,22 @@ EndStatus end_of(const Json& slot, const char* side) {
   end.before_monitoring =
       before_of(slot.at("before_monitoring").at(side), apart == slot.end() ? Json{} : apart->at(side));
   read_latched(slot, side, end);
+  if (const auto records = slot.find("firmware_records"); records != slot.end()) {
+    end.firmware_records = optional_counts(records->at(side));
+  }
   return end;
+}
+
+// A name this program does not know is a bit it would not show.
+std::optional<std::uint32_t> root_status_of(const Json& slot) {
+  const auto names = slot.at("latched").find("root_port");
+  if (names == slot.at("latched").end() || names->is_null()) return std::nullopt;
+  std::uint32_t status = 0;
+  for (const auto& name : *names) {
+    const auto known = std::ranges::find(root_status_names, name.get<std::string>());
+    if (known != root_status_names.end()) status |= 1U << (known - root_status_names.begin());
+  }
+  return status;
 }
 
 std::optional<Lifetime> lifetime_of(const Json& slot) {
@@ -209,6 +224,7 @@ SlotStatus slot_of(const Json& json) {
   slot.lanes = lanes_of(json);
   slot.port_end = end_of(json, "port");
   slot.device_end = end_of(json, "device");
+  slot.root_error_status = root_status_of(json);
   slot.root_port_messages = messages_of(json.at("root_port_messages"));
   slot.lifetime = lifetime_of(json);
   slot.unattributed = optional_member<std::uint64_t>(json, "unattributed").value_or(0);
@@ -245,6 +261,7 @@ Status status_of(const Json& json) {
     status.problems.push_back(
         {problem.at("what").get<std::string>(), text_member(problem, "where"), text_member(problem, "advice")});
   }
+  status.config_closed = text_member(json, "config_closed");
   status.degraded = text_member(json, "degraded");
   status.notes = json.value("notes", std::vector<std::string>{});
   return status;

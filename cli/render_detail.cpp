@@ -63,23 +63,9 @@ std::string side_title(const SlotStatus& slot, Side side) {
 
 // Types whose status bit was seen set. A bit tells that there was one, never how many.
 std::string render_latched(const SlotStatus& slot, Side side, const Status& status, const Style& style) {
-  const auto& end = end_of(slot, side);
-  if (end.latched.empty()) {
-    if (!end.latched_read || counts_by_clearing(slot, side)) return {};
-    const bool cleared_by_driver = side == Side::device && slot.driver == "nvidia";
-    return paragraph("    ", cleared_by_driver ? "nothing latched, but the NVIDIA driver may have cleared it"
-                                               : "nothing latched: no error since the bits were last cleared", style);
-  }
-  std::vector<std::string> words;
-  for (const auto& type : end.latched) {
-    const auto since = end.latched_since.find(type);
-    words.push_back(since == end.latched_since.end()
-                        ? fmt::format("{} (before the first look)", type)
-                        : fmt::format("{} (seen since {})", type, clock_time(since->second, status.now)));
-  }
-  return paragraph("    ", fmt::format("latched: {}; each happened at least once, repeats cannot be told apart",
-                                       enumerate(words, words.size())),
-                   style, Ink::warn);
+  const auto text = describe_latched(status, slot, side);
+  if (text.empty()) return {};
+  return paragraph("    ", text, style, end_of(slot, side).latched.empty() ? Ink::plain : Ink::warn);
 }
 
 std::string render_side(const SlotStatus& slot, Side side, const Status& status, const Style& style) {
@@ -185,6 +171,8 @@ std::string render_detail(const Status& status, const SlotStatus& slot, const Wa
           Ink::warn);
   }
   field("root port", messages_text(slot));
+  if (slot.root_error_status.value_or(0) != 0) field("root port", describe_root_status(slot));
+  field("firmware", describe_firmware_records(slot));
   for (const auto& sentence : explain_lanes(slot.lanes)) field("lanes", sentence);
   for (std::size_t i = 0; i < std::min(slot.reasons.size(), most_reasons); ++i) field("reason", slot.reasons[i]);
   if (!slot.advice.empty()) field("advice", slot.advice.front());

@@ -55,7 +55,11 @@ std::string rule_text(const SlotStatus& slot) {
       return fmt::format("failing: too few lanes, or the link broke down, or {:g} loaded minutes above the "
                          "specification's {:.0e} bad bits per bit",
                          rule("rate_minutes"), rule("failing_ber"));
-    case Grade::unknown: return "unknown: no error seen, and nobody could have seen one";
+    case Grade::unknown:
+      if (!slot.port_end.latched_read && !slot.device_end.latched_read) {
+        return "unknown: no error seen, and nobody could have seen one";
+      }
+      return "unknown: errors leave their mark here, but nobody counts them, and a grade rests on counts";
   }
   return {};
 }
@@ -75,7 +79,8 @@ std::string hours_text(double hours) {
 // No zero where nobody could have seen one.
 std::string count_text(const SlotStatus& slot, const Way& way, const std::string& name) {
   const auto value = figure(slot, way.name + name);
-  return value == 0 && is_unseen(slot, way.receiver) ? "cannot see" : fmt::format("{:.0f}", value);
+  if (value == 0 && is_unseen(slot, way.receiver)) return end_of(slot, way.receiver).latched_read ? "not counted" : "cannot see";
+  return fmt::format("{:.0f}", value);
 }
 
 std::string rate_text(const SlotStatus& slot, const Way& way, const std::string& name) {
@@ -110,6 +115,23 @@ std::string render_numbers(const SlotStatus& slot, const Style& style) {
   range("errors per loaded hour", "_per_loaded_hour");
   range("bad bits per bit", "_bit_error_rate");
   return table.render(style);
+}
+
+// What is known beside the counts, where the kernel's do not tell all.
+std::string render_beside(const Status& status, const SlotStatus& slot, const Style& style) {
+  std::string text;
+  const auto field = [&](std::string_view name, const std::string& value, Ink ink) {
+    if (!value.empty()) text += paragraph(fmt::format("  {:<8} ", name), value, style, ink);
+  };
+  for (const auto side : {Side::port, Side::device}) {
+    const auto what = describe_latched(status, slot, side);
+    if (what.empty()) continue;
+    field(side == Side::port ? "host end" : "card end", what, end_of(slot, side).latched.empty() ? Ink::plain : Ink::warn);
+  }
+  const bool told = slot.root_error_status.value_or(0) != 0;
+  field("messages", describe_root_status(slot), told ? Ink::warn : Ink::plain);
+  field("firmware", describe_firmware_records(slot), Ink::warn);
+  return text;
 }
 
 bool was_watched(const SlotStatus& slot) {
@@ -151,6 +173,7 @@ std::string render_explain(const Status& status, const SlotStatus& slot, const S
   text += paragraph("  rule     ", rule_text(slot), style);
   if (slot.device) {
     text += paragraph("  watch    ", watched_text(slot), style);
+    text += render_beside(status, slot, style);
     if (was_watched(slot)) text += "\n" + render_numbers(slot, style);
   }
   text += render_list("Why", slot.reasons, false, style);

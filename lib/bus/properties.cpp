@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <optional>
 
@@ -224,6 +225,44 @@ bool put_latched_since(SlotStatus& slot, Dict<Counts> by_side) {
   for (const auto side : sides) end_of(slot, side).latched_since.clear();
   return put_sides(slot, by_side, [](EndStatus& end, Counts& times) {
     for (auto& time : times) end.latched_since.emplace(std::move(time.token), from_usec(time.value));
+    return true;
+  });
+}
+
+// bit -> set, by lspci's names; empty where the register is not looked at.
+Dict<bool> root_status_of(const SlotStatus& slot) {
+  Dict<bool> bits;
+  if (!slot.root_error_status) return bits;
+  for (std::size_t bit = 0; bit < root_status_names.size(); ++bit) {
+    bits.emplace_back(root_status_names[bit], ((*slot.root_error_status >> bit) & 1U) != 0);
+  }
+  return bits;
+}
+
+bool put_root_status(SlotStatus& slot, const Dict<bool>& bits) {
+  slot.root_error_status.reset();
+  if (bits.empty()) return true;
+  slot.root_error_status = 0;
+  for (const auto& [name, set] : bits) {
+    const auto known = std::ranges::find(root_status_names, name);
+    if (set && known != root_status_names.end()) *slot.root_error_status |= 1U << (known - root_status_names.begin());
+  }
+  return true;
+}
+
+// side -> severity -> records; a side nobody follows is left out.
+Dict<Counts> firmware_of(const SlotStatus& slot) {
+  Dict<Counts> by_side;
+  for (const auto side : sides) {
+    if (const auto& records = end_of(slot, side).firmware_records) by_side.emplace_back(to_string(side), *records);
+  }
+  return by_side;
+}
+
+bool put_firmware(SlotStatus& slot, Dict<Counts> by_side) {
+  for (const auto side : sides) end_of(slot, side).firmware_records.reset();
+  return put_sides(slot, by_side, [](EndStatus& end, Counts& records) {
+    end.firmware_records = std::move(records);
     return true;
   });
 }
@@ -456,6 +495,8 @@ constexpr std::array link_table = {
     property<S, lifetime_since_of, put_lifetime_since>("LifetimeSince"),
     property<S, latched_of, put_latched>("Latched"),
     property<S, latched_since_of, put_latched_since>("LatchedSince"),
+    property<S, root_status_of, put_root_status>("RootErrorStatus"),
+    property<S, firmware_of, put_firmware>("FirmwareRecords"),
     property<S, messages_of, put_messages>("RootPortMessages"),
     plain<S, &S::unattributed>("Unattributed"),
     plain<S, &S::lower_bound>("LowerBound"),
@@ -481,6 +522,7 @@ constexpr std::array manager_table = {
     plain<Status, &Status::board_name>("BoardName"),
     property<Status, problems_of, put_problems>("Problems"),
     plain<Status, &Status::notes>("Notes"),
+    plain<Status, &Status::config_closed>("ConfigClosed"),
     plain<Status, &Status::degraded>("Degraded"),
 };
 

@@ -27,8 +27,13 @@ void advise_sight(const LinkFacts& facts, Sentences& advice) {
     advice.emplace_back("Give Linux the error reporting: in the firmware set-up look for AER or \"PCIe error "
                         "reporting\" and choose OS First, then check `dmesg | grep _OSC`.");
   }
-  advice.emplace_back("`wopr-aer doctor` says what stands in the way and how to remove it. Until then no error seen "
-                      "means nothing.");
+  const bool latches = std::ranges::all_of(facts.evidence, [](const EndEvidence& end) {
+    return end.evidence == Evidence::sticky;
+  });
+  advice.emplace_back(latches ? "`wopr-aer doctor` says what stands in the way and how to remove it. Until then a type that "
+                                "is latched came at least once; how often, and whether it still comes, cannot be told."
+                              : "`wopr-aer doctor` says what stands in the way and how to remove it. Until then no error "
+                                "seen means nothing.");
 }
 
 // The link fails outright: power and seating, not yet a matter of signal quality.

@@ -101,6 +101,50 @@ Check helper(const Around& around) {
               "`sudo systemctl enable --now wopr-aer-probe.socket`");
 }
 
+// Where the service may not read what lies beyond the 64 bytes everybody may, it says why; own eyes may be better.
+Check config_space(const Around& around) {
+  auto check = make_check("config-space", "Registers (config space)",
+                          "Whether an end reports, and errors nobody reports, stand beyond the 64 bytes that everybody may "
+                          "read.");
+  std::size_t unread = 0;
+  std::size_t asleep = 0;
+  bool denied = false;
+  for (const auto& end : around.ends) {
+    const auto* function = end.function;
+    const bool own = function != nullptr && function->config && function->config->capabilities_readable();
+    if (own || end.evidence.verified) continue;
+    if (function != nullptr && function->asleep) {
+      ++asleep;
+      continue;
+    }
+    ++unread;
+    denied = denied || (function != nullptr && function->config && !function->config->capabilities_readable());
+  }
+  const auto& closed = around.facts.status.config_closed.empty() ? around.facts.machine.config_closed
+                                                                 : around.facts.status.config_closed;
+  if (!closed.empty()) {
+    const bool refused = closed.find("refuses") != std::string::npos;
+    check.needs_root = unread != 0 && denied;
+    return settled(check, CheckResult::warn, fmt::format("the service cannot read them: {}", closed),
+                   refused ? "See `journalctl -u wopr-aer-probe`: the helper serves root and the user wopr-aer, and opens "
+                             "functions that exist."
+                           : "`sudo systemctl enable --now wopr-aer-probe.socket`; the service asks again every 30 s.");
+  }
+  if (around.ends.empty()) return settled(check, CheckResult::unknown, "there is no link with a device");
+  if (unread == 0) {
+    const auto all = plural_of(around.ends.size(), "link end");
+    return settled(check, CheckResult::pass,
+                   asleep == 0 ? fmt::format("read at all {}", all)
+                               : fmt::format("read at {} of {}; the others sleep and are not woken", around.ends.size() - asleep, all));
+  }
+  check.needs_root = denied;
+  check = settled(check, CheckResult::unknown,
+                  fmt::format("not read at {}: {}", plural_of(unread, "link end"),
+                              denied ? "only root, or the service with its helper, may" : "they could not be read"));
+  if (denied) check.fix = "Run `sudo wopr-aer doctor`.";
+  return check;
+}
+
 Check clearing(const Around& around) {
   return part(make_check("clearing", "Clearing latched errors",
                          "Where nobody reports, errors can be counted only by clearing the bits they leave. That writes "
@@ -157,8 +201,8 @@ Check board(const Around& around) {
 
 std::vector<Check> system_checks(const DoctorFacts& facts, const DoctorEnds& ends) {
   const Around around{facts, ends};
-  return {service(around), helper(around),   clearing(around), lockdown(around), aspm(around),
-          groups(around),  log_limit(around), catalog(around),  board(around)};
+  return {service(around), helper(around), config_space(around), clearing(around), lockdown(around),
+          aspm(around),    groups(around), log_limit(around),    catalog(around),  board(around)};
 }
 
 }  // namespace wopr

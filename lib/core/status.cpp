@@ -103,19 +103,24 @@ std::uint64_t SlotStatus::errors() const {
 }
 
 std::string summary_line(const Status& status) {
-  std::size_t cards = 0, gpus = 0, unseen = 0, places = 0;
+  std::size_t cards = 0, gpus = 0, unseen = 0, latching = 0, places = 0;
   std::string errors;
   for (const auto& slot : status.slots) {
     if (slot.device) ++cards;
     if (slot.gpu) ++gpus;
-    if (slot.device && slot.grade == Grade::unknown) ++unseen;
+    if (slot.device && slot.grade == Grade::unknown) {
+      ++unseen;
+      if (slot.port_end.latched_read && slot.device_end.latched_read) ++latching;
+    }
     const auto n = slot.errors();
     if (n == 0) continue;
     if (++places <= 3) errors += fmt::format("{}{} error{} on {}", places > 1 ? ", " : "", n, n == 1 ? "" : "s", slot.slot.label);
   }
   if (places > 3) errors += fmt::format(" and {} more slots", places - 3);
   auto text = fmt::format("{} slot{}, {} GPU{}", cards, cards == 1 ? "" : "s", gpus, gpus == 1 ? "" : "s");
-  if (unseen != 0) text += fmt::format("; cannot see errors of {} slot{}", unseen, unseen == 1 ? "" : "s");
+  if (unseen != 0) {
+    text += fmt::format("; cannot {} errors of {} slot{}", latching == unseen ? "count" : "see", unseen, unseen == 1 ? "" : "s");
+  }
   if (!errors.empty()) text += "; " + errors;
   else if (unseen < cards) text += "; no errors";
   if (!status.degraded.empty()) text += "; degraded: history " + status.degraded;

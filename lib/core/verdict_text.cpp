@@ -155,9 +155,10 @@ void find_exposure(const Verdict& verdict, const LinkLedger& ledger, const LinkF
   const bool seen_by_card = facts.counts(Side::device);
   if (seen_by_host != seen_by_card && facts.device_present) {
     const auto blind = seen_by_host ? Side::device : Side::port;
+    const auto& there = facts.evidence[index(blind)];
     findings.push_back({FindingKind::half_blind, 0,
-                        fmt::format("Errors on the way {} cannot be seen: {}.", way_text(blind),
-                                    facts.evidence[index(blind)].reason)});
+                        fmt::format("Errors on the way {} cannot be {}: {}.", way_text(blind),
+                                    there.evidence == Evidence::sticky ? "counted" : "seen", there.reason)});
   }
   if (exposure.watched >= hour && exposure.watched_at[0] == exposure.watched && facts.device_present) {
     findings.push_back({FindingKind::load_unknown, 0,
@@ -267,6 +268,32 @@ void explain_direction(const Verdict& verdict, const LinkLedger& ledger, const L
   }
 }
 
+// What can be told of an end that does not count, and what not.
+std::string sight_text(const EndEvidence& end) {
+  const auto what = [&]() -> std::string_view {
+    switch (end.evidence) {
+      case Evidence::sticky: return "Errors leave their mark here (they latch) but are not counted";
+      case Evidence::firmware: return "Only errors that the firmware hands on can be seen here";
+      case Evidence::asleep: return "What is latched here is looked at once it wakes";
+      case Evidence::native:
+      case Evidence::blind: break;
+    }
+    return "Cannot see errors here";
+  }();
+  return fmt::format("{}: {}.", what, end.reason);
+}
+
+// One sentence for both ends when they are alike.
+void explain_sight(const LinkFacts& facts, std::vector<std::string>& reasons) {
+  const auto& port = facts.evidence[index(Side::port)];
+  const auto& device = facts.evidence[index(Side::device)];
+  reasons.push_back(sight_text(port));
+  if (device.evidence == port.evidence) return;
+  auto name = std::string(end_name(Side::device, facts));
+  name.front() = 'T';
+  reasons.push_back(fmt::format("{}: {}", name, sight_text(device)));
+}
+
 // Errors with no time of their own, and what the watch has seen since.
 void explain_before_watch(const Verdict& verdict, const LinkLedger& ledger, const LinkFacts& facts,
                           std::vector<std::string>& reasons) {
@@ -292,7 +319,7 @@ void explain_clean(const Verdict& verdict, const LinkLedger& ledger, const LinkF
       reasons.emplace_back("No card in this slot.");
       return;
     }
-    reasons.push_back(fmt::format("Cannot see errors here: {}.", facts.evidence[index(Side::port)].reason));
+    explain_sight(facts, reasons);
     return;
   }
   explain_before_watch(verdict, ledger, facts, reasons);

@@ -32,7 +32,9 @@ def slot(label="PCIE3", port="0000:c0:01.1", device="0000:c2:00.0", index=2):
         "before_monitoring": {"port": {}, "device": {}},
         "before_monitoring_uncorrectable": {"port": {"nonfatal": {}, "fatal": {}},
                                             "device": {"nonfatal": {}, "fatal": {}}},
-        "latched": {"port": [], "device": []}, "latched_since": {"port": {}, "device": {}},
+        "latched": {"port": [], "device": [], "root_port": ["CERcvd", "MultCERcvd"]},
+        "latched_since": {"port": {}, "device": {}},
+        "firmware_records": {"port": {"correctable": 3}, "device": {}},
         "lifetime": {"since": "2026-01-01T00:00:00Z", "port": {"BadTLP": 3}, "device": {"RxErr": 2, "DLP": 1},
                      "uncorrectable": {"port": {"nonfatal": {}, "fatal": {}}, "device": {"nonfatal": {}, "fatal": {"DLP": 1}}}},
         "root_port_messages": {"correctable": 0, "nonfatal": 0, "fatal": 0}, "unattributed": 0,
@@ -46,7 +48,8 @@ def blind_slot():
     blind = slot("PCIE6", "0000:c0:03.1")
     blind.update(lifetime=None, device=None, functions=[], name=None, driver=None, gpu=None, root_port_messages=None, grade="unknown",
                  link={"speed_gts": None, "width": None, "max_speed_gts": 16.0, "max_width": 16, "state": "down"},
-                 lanes=None, latched={"port": None, "device": None}, latched_since={"port": None, "device": None},
+                 lanes=None, latched={"port": None, "device": None, "root_port": None},
+                 firmware_records={"port": None, "device": None}, latched_since={"port": None, "device": None},
                  before_monitoring={"port": None, "device": None},
                  before_monitoring_uncorrectable={"port": None, "device": None},
                  correctable={"port": None, "device": None, "lower_bound": False},
@@ -64,7 +67,7 @@ def status(*slots):
         "kernel": "6.1.0-30-amd64", "since": "2026-03-01T20:15:07Z", "now": "2026-03-01T20:15:07Z",
         "board": {"vendor": "ASRockRack", "name": "ROMED8-2T"}, "slots": list(slots),
         "problems": [{"what": "cannot be read", "where": "x:3", "advice": "run as root"}], "notes": ["a note"],
-        "degraded": None,
+        "config_closed": "the root helper refuses: not you", "degraded": None,
     }
 
 

@@ -73,3 +73,4 @@ def test_evidence_follows_the_sleep_of_a_device(machine, watch):
             say(machine, function, status)
         link = until(lambda link: link["evidence"]["device"] == evidence)
         assert evidence == "asleep" or link["latched"]["device"] is not None
+    assert isinstance(link["latched"]["root_port"], list)

@@ -45,7 +45,8 @@ def test_the_machine(start_service, connect):
     assert properties == {
         "Version": "1.2.3", "Host": "wopr", "BootId": "11111111-2222-3333-4444-555555555555",
         "Kernel": "6.1.0-30-amd64", "Since": 1772396107000000, "BoardVendor": "ASRockRack", "BoardName": "ROMED8-2T",
-        "Problems": [("cannot be read", "x:3", "run as root")], "Notes": ["a note"], "Degraded": ""}
+        "Problems": [("cannot be read", "x:3", "run as root")], "Notes": ["a note"], "Degraded": "",
+        "ConfigClosed": "the root helper refuses: not you"}
 
 
 def test_a_link(start_service, connect):
@@ -74,7 +75,10 @@ def test_a_link(start_service, connect):
         "LifetimeSince": 1767225600000000,
         "Lanes": {"port": {"errors": [5, 6], "parity": []}},
         "LinkSettings": {"width": 16, "retimers": 1, "autonomous_speed_disabled": False},
-        "Latched": {"port": [], "device": []}, "LatchedSince": {}, "RootPortMessages": {"correctable": 9, "fatal": 0},
+        "Latched": {"port": [], "device": []}, "LatchedSince": {},
+        "RootErrorStatus": {"CERcvd": True, "MultCERcvd": True, "UERcvd": False, "MultUERcvd": False, "FirstFatal": False,
+                            "NonFatalMsg": False, "FatalMsg": False},
+        "FirmwareRecords": {"port": {"correctable": 3}, "device": {}}, "RootPortMessages": {"correctable": 9, "fatal": 0},
         "Unattributed": 0, "LowerBound": False, "Grade": "clean", "RiserCandidate": False, "Confidence": "",
         "Direction": "none", "Reasons": ["3 episodes"], "Advice": [],
             "Figures": {"loaded_hours": 1.5, "to_host_errors": 3.0}}

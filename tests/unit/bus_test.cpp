@@ -110,6 +110,7 @@ class Chance {
     for (auto& one : end.before_monitoring) one = counts();
     end.latched_read = coin();
     if (end.latched_read) end.latched = texts();
+    end.firmware_records = maybe([&] { return counts(); });
     if (end.latched_read && coin()) end.latched_since["RxErr"] = WallTime{std::chrono::microseconds{number() % 100'000}};
     return end;
   }
@@ -151,6 +152,7 @@ class Chance {
     s.port_end = end();
     s.device_end = end();
     s.root_port_messages = messages();
+    s.root_error_status = maybe([&] { return std::uint32_t{below(128)}; });
     s.unattributed = number();
     s.lower_bound = coin();
     s.grade = word(Grade::unknown);
@@ -178,7 +180,9 @@ TEST_F(Wire, TheMachineSurvivesTheRoundTrip) {
   status.since = noon() + std::chrono::microseconds{123456};
   status.problems = {{"cannot be read", "/sys/x:3", "run as root"}, {"second", "", ""}};
   status.notes = {"run as root to see more"};
+  status.config_closed = "the root helper refuses: not you";
   const auto read = round_trip(status);
+  EXPECT_EQ(read.config_closed, status.config_closed);
   EXPECT_EQ(read.host, status.host);
   EXPECT_EQ(read.boot_id, status.boot_id);
   EXPECT_EQ(read.kernel, status.kernel);

@@ -287,5 +287,29 @@ TEST(HostFacts, SurviveBeingWrittenAndRead) {
   EXPECT_EQ(odd.value, HostFacts{});
 }
 
+TEST_F(DoctorTest, RegistersThatTheServiceMayNotReadAreACheckOfTheirOwn) {
+  EXPECT_EQ(check(diagnosis(), "config-space").result, CheckResult::pass);
+  for (auto& function : functions) {
+    function.config->bytes_read = 64;
+    function.config->express.reset();
+    function.config->aer.reset();
+  }
+  const auto unasked = check(diagnosis(), "config-space");
+  EXPECT_EQ(unasked.result, CheckResult::unknown);
+  EXPECT_TRUE(unasked.needs_root);
+  const auto verdict = [&](std::string closed) {
+    (void)diagnosis();
+    status.config_closed = std::move(closed);
+    return check(diagnose({box, status, board, kernel, host}), "config-space");
+  };
+  const auto absent = verdict("the root helper cannot be asked (no such file): systemctl start wopr-aer-probe.socket");
+  EXPECT_EQ(absent.result, CheckResult::warn);
+  EXPECT_NE(absent.found.find("no such file"), std::string::npos);
+  EXPECT_NE(absent.fix.find("enable --now wopr-aer-probe.socket"), std::string::npos);
+  const auto refused = verdict("the root helper refuses: not for user 1000");
+  EXPECT_NE(refused.found.find("not for user 1000"), std::string::npos);
+  EXPECT_NE(refused.fix.find("journalctl -u wopr-aer-probe"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace wopr

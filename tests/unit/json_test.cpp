@@ -57,10 +57,14 @@ Status eventful() {
   slot.reasons = {"3 episodes"};
   slot.advice = {"reseat the riser"};
   slot.root_port_messages = RootPortMessages{9, std::nullopt, 0};
+  slot.root_error_status = 0x43;
+  slot.port_end.firmware_records = Counts{{"correctable", 4}, {"unknown", 1}};
+  slot.device_end.firmware_records = Counts{};
   slot_named(status, "PCIE5").root_port_messages.reset();
   slot_named(status, "PCIE7").link = {{}, {}, {}, {}, LinkState::unknown};
   status.problems = {{"cannot be read", "/sys/x:3", "run as root"}};
   status.notes = {"run as root to see more"};
+  status.config_closed = "the root helper refuses";
   return status;
 }
 
@@ -79,6 +83,16 @@ TEST(Json, WhatCannotBeSeenIsNullAndNeverZero) {
   EXPECT_TRUE(json["root_port_messages"]["nonfatal"].is_null());
   EXPECT_EQ(json["evidence"]["device"], "blind");
   EXPECT_EQ(json["evidence"]["verified"], false);
+}
+
+TEST(Json, WhatTheRootPortAndTheFirmwareSayIsApartFromTheCounts) {
+  const auto json = to_json(eventful());
+  const auto& slot = json["slots"][2];
+  EXPECT_EQ(slot["latched"]["root_port"], (Json{"CERcvd", "MultCERcvd", "FatalMsg"}));
+  EXPECT_EQ(slot["firmware_records"], (Json{{"port", {{"correctable", 4}, {"unknown", 1}}}, {"device", Json::object()}}));
+  EXPECT_TRUE(json["slots"][0]["latched"]["root_port"].is_null());
+  EXPECT_TRUE(json["slots"][0]["firmware_records"]["port"].is_null());
+  EXPECT_EQ(json["config_closed"], "the root helper refuses");
 }
 
 TEST(Json, NumbersKeepAll64Bits) {

@@ -68,5 +68,30 @@ TEST(Headline, TheFirstSentenceNamesTheSlotsThatMayNeedARiser) {
             "1 of 2 slots may need a riser: PCIE3 (marginal, to-host, low confidence).");
 }
 
+// Where nobody counts, what can be told is told: types, messages, the firmware's own reports.
+TEST(RenderExplain, WhatStandsLatchedIsShownWhereNobodyCounts) {
+  Status status;
+  auto slot = candidate("PCIE3", 0xc0);
+  slot.grade = Grade::unknown;
+  slot.riser_candidate = false;
+  slot.direction = Direction::none;
+  slot.driver = "nvidia";
+  for (auto* end : {&slot.port_end, &slot.device_end}) {
+    end->evidence.evidence = Evidence::sticky;
+    end->counts = {};
+    end->latched_read = true;
+  }
+  slot.port_end.latched = {"BadTLP"};
+  slot.root_error_status = 0x3;
+  slot.port_end.firmware_records = Counts{{"correctable", 2}};
+  status.slots = {slot};
+  const auto text = render_explain(status, slot, Style{});
+  for (const auto* part : {"nobody counts them", "latched: BadTLP", "the NVIDIA driver may have cleared it",
+                           "CERcvd MultCERcvd", "reported by the firmware", "2 correctable at"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
+  }
+  EXPECT_EQ(text.find("annot see"), std::string::npos) << text;
+}
+
 }  // namespace
 }  // namespace wopr

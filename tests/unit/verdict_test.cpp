@@ -97,7 +97,13 @@ TEST(Verdict, BlindnessIsUnknownNeverClean) {
   play.facts.evidence = {EndEvidence{Evidence::blind, false, "pci=noaer"}, EndEvidence{Evidence::sticky, false, "x"}};
   play.pass(hours(100));
   EXPECT_EQ(play.answer().grade, Grade::unknown);
-  EXPECT_NE(joined(play.verdict().reasons).find("Cannot see errors here: pci=noaer"), std::string::npos);
+  const auto reasons = joined(play.verdict().reasons);
+  EXPECT_NE(reasons.find("Cannot see errors here: pci=noaer"), std::string::npos) << reasons;
+  EXPECT_NE(reasons.find("The card: Errors leave their mark here"), std::string::npos) << reasons;
+  play.facts.evidence[0] = play.facts.evidence[1];
+  const auto latching = joined(play.verdict().reasons);
+  EXPECT_TRUE(latching.starts_with("Errors leave their mark here (they latch) but are not counted: x.")) << latching;
+  EXPECT_EQ(latching.find("annot see"), std::string::npos) << latching;
   play.facts.sticky_counts = true;
   EXPECT_EQ(play.answer().grade, Grade::clean);
   play.facts.sticky_counts = false;
@@ -235,6 +241,9 @@ TEST(Verdict, SpeedThatTellsNothingOfLoadIsSaid) {
   half.facts.evidence[1] = {Evidence::blind, false, "reporting is off"};
   half.pass(hours(2));
   EXPECT_TRUE(has(half.verdict(), FindingKind::half_blind));
+  EXPECT_NE(joined(half.verdict().reasons).find("on the way to the card cannot be seen: reporting"), std::string::npos);
+  half.facts.evidence[1] = {Evidence::sticky, false, "reporting is off"};
+  EXPECT_NE(joined(half.verdict().reasons).find("on the way to the card cannot be counted: reporting"), std::string::npos);
 }
 
 // Judging at events and at the instants next_change() names must find every change that judging each second finds.

@@ -27,11 +27,12 @@ def causes(document: dict) -> list[str]:
     return [entry["id"] for entry in document["checks"] if entry["result"] == "fail" and not entry["consequence_of"]]
 
 
-def test_native_passes_on_every_gpu_link(installed):
-    status, document = doctor(installed())
+@pytest.mark.parametrize("kernel", ["stable", "newer"])
+def test_native_passes_on_every_gpu_link(installed, kernel):
+    status, document = doctor(installed(kernel=kernel))
     assert (status, document["trust"], causes(document)) == (0, "yes", [])
     assert {link["slot"] for link in document["links"]} == set(board.SLOTS)
-    for name in ("kernel", "command-line", "osc", "extended-config", "aer-service", "reporting", "masks", "board"):
+    for name in ("kernel", "command-line", "osc", "extended-config", "aer-service", "reporting", "masks", "config-space", "board"):
         assert check(document, name)["result"] == "pass", check(document, name)
 
 
@@ -39,7 +40,7 @@ def test_an_ordinary_user_is_told_what_needs_root(installed):
     machine = installed()
     status, document = doctor(machine, "owner", "--embedded")
     assert (status, document["trust"]) == (0, "unverified")
-    assert {entry["id"] for entry in document["checks"] if entry["needs_root"]} == {"reporting", "masks"}
+    assert {entry["id"] for entry in document["checks"] if entry["needs_root"]} == {"reporting", "masks", "config-space"}
     text = " ".join(machine.guest.run(["wopr-aer", "doctor", "--embedded"], user="owner").stdout.split())
     assert "only root can tell" in text and "sudo wopr-aer doctor" in text
 
