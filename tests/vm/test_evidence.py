@@ -132,6 +132,9 @@ def count_twenty(machine, served) -> None:
     assert 19 <= grown["PCIE3", "device"]["BadTLP"] <= 21
     assert "lower bound" in product.link(shown, "PCIE3")["evidence"]["device_reason"]
     watch.stop()
+    said = machine.guest.run("journalctl _SYSTEMD_INVOCATION_ID=$(systemctl show -P InvocationID wopr-aerd) -o cat").stdout
+    assert said.count("are counted from now on") == 1, said
+    assert "(BadTLP=1); at least 1 since the service started" in said and "the kernel had counted" not in said, said
     machine.guest.run("systemctl stop wopr-aerd", timeout=60)
     assert config_bytes(machine) == before
 
