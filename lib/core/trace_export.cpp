@@ -58,6 +58,7 @@ void TraceExport::write(TraceEvent event) { lines_.push_back({at_, std::move(eve
 
 void TraceExport::move_to(Nanoseconds at) {
   if (boot_begun_) {
+    if (!away_) play_planned(at);
     at_ = std::max(at_, at);
     return;
   }
@@ -69,6 +70,46 @@ void TraceExport::move_to(Nanoseconds at) {
     lines_.push_back({{}, TraceHeader{period_, boot_->zero, host_}, {}});
   }
   begun_ = true;
+}
+
+void TraceExport::play_planned(Nanoseconds until) {
+  while (!planned_.empty() && planned_.begin()->first <= until) {
+    at_ = std::max(at_, planned_.begin()->first);
+    std::map<std::string, std::optional<double>> speeds;  // of several for one instant, the last
+    for (; !planned_.empty() && planned_.begin()->first <= at_; planned_.erase(planned_.begin())) {
+      speeds.insert_or_assign(planned_.begin()->second.first, planned_.begin()->second.second);
+    }
+    for (const auto& [path, speed] : speeds) {
+      auto* link = introduced(path);
+      auto now = link->told;
+      now.port.reset();
+      now.slot.reset();
+      now.speed_gts = speed;
+      describe(*link, std::move(now));
+    }
+  }
+}
+
+// Before the first state of a link that is left in a boot, its speeds are known by the hour or day alone. They are laid
+// out from its beginning; what is left of it has no speed. Where a state is left the states say it better.
+void TraceExport::apply(const HistoryObserved& observed) {
+  const auto it = links_.find(observed.link);
+  if (it == links_.end() || !it->second.about.state || observed.to > it->second.about.state->at) return;
+  auto& link = it->second;
+  flush_counts();
+  const auto from = std::max({observed.from, link.planned_until, boot_->from, Nanoseconds{}});
+  if (!boot_begun_) move_to(from);
+  auto at = from;
+  for (std::size_t generation = 0; generation < observed.watched.size(); ++generation) {
+    const auto length = std::min(observed.watched[generation], observed.to - at);
+    if (length <= Nanoseconds{}) continue;
+    planned_.emplace(at, std::pair(observed.link, speed_of_code(static_cast<unsigned>(generation))));
+    at += length;
+  }
+  if (at == from) return;
+  planned_.emplace(at, std::pair(observed.link, std::nullopt));
+  link.planned_until = at;
+  stateless_until_[link.about.slot] = wall(*boot_, link.about.state->at);
 }
 
 void TraceExport::end_boot() {
@@ -85,7 +126,11 @@ void TraceExport::end_boot() {
 void TraceExport::apply(const RecordedBoot& boot) {
   end_boot();
   boot_ = boot;
-  for (auto& [path, link] : links_) link.about.state.reset();
+  planned_.clear();
+  for (auto& [path, link] : links_) {
+    link.about.state.reset();
+    link.planned_until = {};
+  }
 }
 
 void TraceExport::apply(const RecordedLink& link) {
@@ -170,6 +215,7 @@ void TraceExport::resume() {
   write(TraceWatch{true, true});
   gap_end_ = at_;
   away_ = false;
+  play_planned(at_);
 }
 
 // What was counted while nobody watched and no gap is known of: a gap of no length.
@@ -238,6 +284,7 @@ void TraceExport::begin_gap(const HistoryEvent& event) {
   write(TraceWatch{true});
   gap_end_ = at_;
   away_ = false;
+  play_planned(at_);
 }
 
 void TraceExport::apply(const HistoryEvent& event) {
@@ -293,8 +340,8 @@ std::vector<std::string> TraceExport::notes() const {
       slots.insert(slot);
       latest = std::max(latest, time);
     }
-    notes.push_back(fmt::format("the speed of {} is no longer known up to {}: that time counts as watched, and none of it "
-                                "as load but by its errors",
+    notes.push_back(fmt::format("when the speed of {} changed is no longer known up to {}: load stands at the beginning of "
+                                "its hour or day",
                                 enumerated(slots), to_rfc3339(latest)));
   }
   if (!former_.empty()) {

@@ -41,7 +41,7 @@ struct RecordedFormer {
 };
 
 using HistoryRecord = std::variant<RecordedBoot, RecordedLink, RecordedFormer, HistoryLinkState, HistoryDelta, HistoryEvent,
-                                   HistoryMark>;
+                                   HistoryMark, HistoryObserved>;
 
 class TraceExport {
  public:
@@ -61,6 +61,7 @@ class TraceExport {
     std::string name;  // in the trace; empty: not introduced
     RecordedLink about;
     TraceLink told;
+    Nanoseconds planned_until{};
   };
 
   void apply(const RecordedBoot& boot);
@@ -70,10 +71,12 @@ class TraceExport {
   void apply(const HistoryDelta& delta);
   void apply(const HistoryEvent& event);
   void apply(const HistoryMark& mark);
+  void apply(const HistoryObserved& observed);
 
   // Lines are written at `at`; the first of a trace or a boot needs others before it.
   void move_to(Nanoseconds at);
   void write(TraceEvent event);
+  void play_planned(Nanoseconds until);
   [[nodiscard]] bool goes_on(const HistoryDelta& delta, bool before) const;
   void flush_counts();
   void end_boot();
@@ -95,6 +98,8 @@ class TraceExport {
   bool away_ = false;           // nobody watches until the next sample
   std::optional<Nanoseconds> gap_end_;  // nobody watched up to this sample
   std::optional<TraceCount> counts_;    // of one end and sample, growing
+  // Speeds of a time of which only sums by hour or day are left: path and speed, laid out one after the other.
+  std::multimap<Nanoseconds, std::pair<std::string, std::optional<double>>> planned_;
   std::set<std::string> former_;
   std::uint64_t coarse_ = 0;
   std::optional<WallTime> coarse_until_;

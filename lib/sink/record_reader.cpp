@@ -25,7 +25,7 @@ struct Boot {
 };
 
 // What happened at one instant is told in the order of this list.
-enum class Rank : int { event, mark, state, count };
+enum class Rank : int { observed, event, mark, state, count };
 
 struct Line {
   std::int64_t at;
@@ -127,6 +127,7 @@ class RecordReader::State {
     if (!std::exchange(begun_, true)) return introduction(boot);
     const auto to = window_end(boot);
     std::vector<Line> lines;
+    take_observed(boot, to, lines);
     take_counts(boot, to, lines);
     take_states(boot, to, lines);
     take_events(boot, to, lines);
@@ -177,7 +178,8 @@ class RecordReader::State {
     auto end = end_;
     for (const auto* select : {"SELECT until FROM delta WHERE boot=? AND until>? ORDER BY until LIMIT 1 OFFSET ?",
                                "SELECT at FROM state WHERE boot=? AND at>? ORDER BY at LIMIT 1 OFFSET ?",
-                               "SELECT at FROM event WHERE boot=? AND at>? ORDER BY at LIMIT 1 OFFSET ?"}) {
+                               "SELECT at FROM event WHERE boot=? AND at>? ORDER BY at LIMIT 1 OFFSET ?",
+                               "SELECT start FROM observed WHERE boot=? AND start>? ORDER BY start LIMIT 1 OFFSET ?"}) {
       auto& get = bound((*statements_)(select), boot.id, position_, rows_per_piece);
       if (get.executeStep()) end = std::min(end, get.getColumn(0).getInt64());
     }
@@ -189,6 +191,26 @@ class RecordReader::State {
     static const std::string none;
     const auto it = names_.find(link.getInt64());
     return it == names_.end() ? none : it->second.path;
+  }
+
+  // Hours and days lie in the piece in which they begin; a boot's first may have begun before it.
+  void take_observed(const Boot& boot, std::int64_t to, std::vector<Line>& lines) {
+    auto& get = bound((*statements_)("SELECT link, start, length, generation, watched, loaded FROM observed WHERE boot=? "
+                                     "AND start>? AND start<=? ORDER BY start, link, epoch, generation"),
+                      boot.id, position_ < 0 ? INT64_MIN : position_, to);
+    while (get.executeStep()) {
+      const auto& path = path_of(get.getColumn(0));
+      if (path.empty()) continue;
+      const auto start = get.getColumn(1).getInt64();
+      lines.push_back({start, Rank::observed,
+                       {{"kind", "observed"},
+                        {"path", path},
+                        {"t", start},
+                        {"length", get.getColumn(2).getInt64()},
+                        {"generation", get.getColumn(3).getInt()},
+                        {"watched", get.getColumn(4).getInt64()},
+                        {"loaded", get.getColumn(5).getInt64()}}});
+    }
   }
 
   void take_counts(const Boot& boot, std::int64_t to, std::vector<Line>& lines) {

@@ -76,6 +76,17 @@ HistoryDelta count_of(const Json& json) {
   return delta;
 }
 
+HistoryObserved observed_of(const Json& json) {
+  HistoryObserved observed;
+  observed.link = json.at("path").get<std::string>();
+  observed.from = time_of(json, "t");
+  observed.to = observed.from + time_of(json, "length");
+  const auto generation = json.at("generation").get<std::size_t>();
+  observed.watched.at(generation) = time_of(json, "watched");
+  observed.loaded.at(generation) = time_of(json, "loaded");
+  return observed;
+}
+
 RecordedLink link_of(const Json& json) {
   RecordedLink link{json.at("path").get<std::string>(), json.at("slot").get<std::string>(), {}, {}};
   const auto port = parse_bdf(json.at("port").get<std::string>());
@@ -89,6 +100,7 @@ std::optional<HistoryRecord> record_of(const Json& json) {
   const auto kind = json.at("kind").get<std::string>();
   if (kind == "count") return count_of(json);
   if (kind == "state") return state_of(json);
+  if (kind == "observed") return observed_of(json);
   if (kind == "link") return link_of(json);
   if (kind == "left-out") return RecordedFormer{json.at("path").get<std::string>(), json.at("slot").get<std::string>()};
   if (kind == "boot") {

@@ -173,3 +173,14 @@ def test_a_part_says_what_it_does_not_know_and_nothing_is_no_trace(machine, tmp_
     full = subprocess.run([machine.programs / "wopr-aer", "export", "--output", "/dev/full"], capture_output=True, text=True,
                           timeout=DEADLINE, env=os.environ | {"DBUS_SYSTEM_BUS_ADDRESS": machine.bus.address})
     assert full.returncode == 1 and "cannot be created: File exists" in full.stderr
+
+
+def test_how_much_is_kept_is_checked_at_a_reload(machine):
+    config = machine.root / "etc/wopr-aer/wopr-aer.toml"
+    for text, answer in (("[history]\ndays = 0\n", "wopr-aer.toml:6: days in [history]: expected a whole number of days, "
+                          "1 to 3650, found the number 0"),
+                         ("[history]\ndays = 30\nmegabytes = 16\n", "configuration reloaded")):
+        config.write_text(CONFIG + text)
+        machine.process.send_signal(signal.SIGHUP)
+        machine.until(lambda: answer in machine.log.read_text())
+    assert machine.run("export").returncode == 0

@@ -319,6 +319,10 @@ TEST_F(ExportTest, FoldedErrorsAreOneEpisodeAndNoMinute) {
         const auto at = hour * 1h + 10min + n * 60s;
         batch.deltas.push_back({port, at - 1s, at, Side::device, Severity::correctable, "BadTLP", 1, Evidence::native, true, 1, ""});
       }
+      HistoryObserved observed{port, hour * 1h, hour * 1h + 1h, 1, {}, {}};
+      observed.watched[1] = 40min;
+      observed.watched[4] = observed.loaded[4] = 20min;
+      batch.observed.push_back(observed);
     }
     batch.states.push_back({port, 5h, 16.0, 16, 16.0, 16, {Evidence::native, Evidence::native}, true});
     ASSERT_TRUE(store.commit(batch, {"w", 1}));
@@ -334,10 +338,14 @@ TEST_F(ExportTest, FoldedErrorsAreOneEpisodeAndNoMinute) {
   EXPECT_EQ(sum(state.lifetime.counts[1]), 180U);
   EXPECT_EQ(state.directions[1].episodes, 6U);
   EXPECT_EQ(state.directions[1].worst_minute, 0U);
-  EXPECT_LT(state.lifetime.exposure.loaded, 5h + 1min);
+  // Five hours of which the sums are left, and five with the last state.
+  // The second in which the speed changes belongs to the higher one.
+  const auto minutes_of = [](Nanoseconds time) { return std::chrono::duration<double, std::ratio<60>>(time).count(); };
+  EXPECT_NEAR(minutes_of(state.lifetime.exposure.watched_at[1]), 5 * 40, 0.2);
+  EXPECT_NEAR(minutes_of(state.lifetime.exposure.loaded), 5 * 20 + 5 * 60, 0.2);
   ASSERT_EQ(exported.notes.size(), 2U);
   EXPECT_NE(exported.notes[0].find("6 lines each hold the errors of up to an hour or a day"), std::string::npos) << exported.notes[0];
-  EXPECT_NE(exported.notes[1].find("the speed of PCIE3 is no longer known up to"), std::string::npos) << exported.notes[1];
+  EXPECT_NE(exported.notes[1].find("when the speed of PCIE3 changed is no longer known up to"), std::string::npos) << exported.notes[1];
 }
 
 TEST_F(ExportTest, OfTwoLinksThatHadOneAddressThePresentOneIsTold) {
