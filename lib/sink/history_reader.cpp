@@ -85,6 +85,7 @@ class HistoryReader::State {
       if (!query_.ports.empty() && std::ranges::find(query_.ports, name.port) == query_.ports.end()) continue;
       names_.emplace(links.getColumn(0).getInt64(), std::move(name));
     }
+    if (!query_.ports.empty()) leave_out_former();
     auto& boots = (*statements_)("SELECT id, boot_id, zero, last FROM boot ORDER BY id");
     while (boots.executeStep()) {
       boots_.push_back({boots.getColumn(0).getInt64(), boots.getColumn(1).getString(), boots.getColumn(2).getInt64(),
@@ -92,6 +93,19 @@ class HistoryReader::State {
     }
     statements_->reset();
     begin_boot();
+  }
+
+  // Bus numbers move: who asks for an address means the link that is there, the one seen at it last.
+  void leave_out_former() {
+    std::map<std::int64_t, std::int64_t> seen;
+    auto& get = (*statements_)("SELECT link, max(id) FROM state GROUP BY link");
+    while (get.executeStep()) seen[get.getColumn(0).getInt64()] = get.getColumn(1).getInt64();
+    std::map<std::string, std::int64_t> present;  // port -> link
+    for (const auto& [id, name] : names_) {
+      const auto [it, first] = present.try_emplace(name.port, id);
+      if (!first && seen[id] > seen[it->second]) it->second = id;
+    }
+    std::erase_if(names_, [&](const auto& entry) { return present.at(entry.second.port) != entry.first; });
   }
 
   // Sets the part of the present boot that is asked for.

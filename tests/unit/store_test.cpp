@@ -12,6 +12,7 @@
 #include <iterator>
 #include <string>
 
+#include "sink/history_reader.hpp"
 #include "sink/store_text.hpp"
 #include "support/temporary_directory.hpp"
 
@@ -100,6 +101,35 @@ TEST_F(StoreTest, a_batch_tried_twice_is_kept_once) {
   // Another writer counts from one again.
   ASSERT_TRUE(store.commit(batch_at(20s, 5), {"b", 1}));
   EXPECT_EQ(lifetime(reread(file_)), 10U);
+}
+
+// A switch is added below another root port, and the bus numbers of a boot ago are another link's.
+TEST_F(StoreTest, an_address_finds_the_link_that_has_it_now) {
+  constexpr auto was = "0000:80:03.1/00.0/00.0";
+  constexpr auto is = "0000:80:01.1/00.0/00.0";
+  constexpr auto address = "0000:83:00.0";
+  {
+    Store store(file_);
+    ASSERT_TRUE(store.load());
+    for (const auto* link : {was, is}) {
+      HistoryBatch batch;
+      batch.boot = {link == was ? "boot-1" : "boot-2", start, "6.1.0"};
+      batch.until = 10s;
+      batch.links[link] = {"PCIE1", *parse_bdf(address), std::nullopt};
+      batch.states.push_back({link, 1s, 16.0, 16U, 16.0, 16U, {Evidence::native, Evidence::native}, true});
+      batch.deltas.push_back({link, 9s, 10s, Side::port, Severity::correctable, "BadDLLP", 3, Evidence::native, true, 1, ""});
+      ASSERT_TRUE(store.commit(batch, {link, 1}));
+    }
+  }
+  const auto answer = [&](std::vector<std::string> ports) {
+    HistoryReader reader(file_, {.by = HistoryBy::day, .ports = std::move(ports), .since = {}, .until = {}});
+    std::string text;
+    for (auto more = reader.next(); more && *more; more = reader.next()) text += **more;
+    return text;
+  };
+  EXPECT_NE(answer({address}).find(is), std::string::npos);
+  EXPECT_EQ(answer({address}).find(was), std::string::npos) << answer({address});
+  EXPECT_NE(answer({}).find(was), std::string::npos) << "without a question for one, all are told of";
 }
 
 // One file for each version there ever was.
