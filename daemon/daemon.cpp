@@ -369,6 +369,7 @@ void Daemon::State::sample() {
     malloc_trim(0);  // a scan holds pci.ids for a moment
   }
   remember();
+  if (store && store->hangs() == degraded.empty()) hear_store();
   clear_bits();
   if (now() >= ask_helper_at) ask_helper();
   // Evenly spaced; rounds that were missed (a suspended machine, a stopped process) are not made up for.

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <condition_variable>
 #include <list>
@@ -40,13 +41,19 @@ void clear_event(int fd) {
   (void)!read(fd, &number, sizeof number);
 }
 
-// One question, as far as it is answered.
+// One question, as far as it is answered. Whether a write to the asker's pipe waits is for the asker to say, who holds
+// the same open pipe, whatever it was set to when it came. What is spliced from a pipe of our own never waits.
 struct Answering {
+  Answering(HistoryReader asked, UniqueFd into) : reader(std::move(asked)), pipe(std::move(into)) {}
+
   HistoryReader reader;
   UniqueFd pipe;
-  std::string text;  // not yet taken by the reader
+  std::string text;  // not yet in our pipe
   bool all_read = false;
   Clock::time_point alive = Clock::now();
+  UniqueFd outlet;  // our pipe
+  UniqueFd inlet;
+  std::size_t held = 0;  // bytes in it
 
   // False when it is over: all said, or nobody listens.
   bool go_on() {
@@ -63,18 +70,37 @@ struct Answering {
         all_read = true;
       }
     }
-    while (!text.empty()) {
-      const auto written = write(pipe.get(), text.data(), text.size());
-      if (written > 0) {
-        text.erase(0, static_cast<std::size_t>(written));
+    return pass_on() && (!all_read || !text.empty() || held != 0);
+  }
+
+ private:
+  // False when nobody listens, or has not for long.
+  bool pass_on() {
+    if (!inlet && !make_pipe()) return false;
+    for (;;) {
+      const auto put = text.empty() ? 0 : write(inlet.get(), text.data(), text.size());
+      if (put > 0) {
+        text.erase(0, static_cast<std::size_t>(put));
+        held += static_cast<std::size_t>(put);
+      }
+      if (held == 0) return true;
+      const auto moved = splice(outlet.get(), nullptr, pipe.get(), nullptr, held, SPLICE_F_NONBLOCK);
+      if (moved > 0) {
+        held -= static_cast<std::size_t>(moved);
         alive = Clock::now();
         continue;
       }
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0 && errno == EAGAIN) return Clock::now() - alive < reader_patience;
-      return false;
+      if (moved < 0 && errno == EINTR) continue;
+      return moved < 0 && errno == EAGAIN && Clock::now() - alive < reader_patience;
     }
-    return !all_read;
+  }
+
+  bool make_pipe() {
+    std::array<int, 2> ends{};
+    if (pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) return false;
+    outlet = UniqueFd(ends[0]);
+    inlet = UniqueFd(ends[1]);
+    return true;
   }
 };
 
@@ -95,6 +121,7 @@ struct StoreThread::State {
   bool writing = false;  // something the thread has taken is not on the disk
   bool accepting = false;
   bool ended = false;
+  std::optional<Clock::time_point> waiting_since;  // something is to be written, and no attempt has ended since
   std::optional<HistorySummary> known;  // read late, for the owner
   std::optional<StoreLimits> new_limits;
 
@@ -111,6 +138,7 @@ struct StoreThread::State {
   bool take();
   void try_to_load();
   void tell(std::string degraded);
+  [[nodiscard]] bool hangs() const;
   void try_to_write();
   void look_after();
   void answer_all();
@@ -121,8 +149,15 @@ void StoreThread::State::tell(std::string degraded) {
   const std::lock_guard lock(mutex);
   const StoreReport now{std::move(degraded), writer ? writer->waiting() : 0, known.has_value()};
   writing = writer && !writer->idle();
+  if (writing || !queue.empty()) waiting_since = Clock::now();
+  else waiting_since.reset();
   changed.notify_all();
   if (std::exchange(report, now) != now) signal_event(told.get());
+}
+
+// REQUIRES: the mutex is held.
+bool StoreThread::State::hangs() const {
+  return report.degraded.empty() && waiting_since && Clock::now() - *waiting_since > options.patience;
 }
 
 // False when it is time to end.
@@ -145,7 +180,7 @@ bool StoreThread::State::take() {
   }
   if (!batch.empty() && writer) writer->take(std::move(batch));
   for (auto& [query, pipe] : asked) {
-    answering.push_back({HistoryReader(options.file, std::move(query)), std::move(pipe), {}, false, Clock::now()});
+    answering.emplace_back(HistoryReader(options.file, std::move(query)), std::move(pipe));
   }
   return true;
 }
@@ -273,6 +308,7 @@ void StoreThread::write(HistoryBatch batch) {
   if (!state_->accepting) return;
   append(state_->queue, std::move(batch));
   coarsen(state_->queue, HistoryLimits{});
+  if (!state_->queue.empty() && !state_->waiting_since) state_->waiting_since = Clock::now();
   signal_event(state_->wake.get());
 }
 
@@ -285,7 +321,6 @@ void StoreThread::set_limits(const StoreLimits& limits) {
 
 bool StoreThread::answer(HistoryQuery query, int pipe) {
   UniqueFd end(pipe);
-  (void)fcntl(end.get(), F_SETFL, O_NONBLOCK);
   const std::lock_guard lock(state_->mutex);
   if (state_->open_questions >= most_questions) return false;
   ++state_->open_questions;
@@ -299,7 +334,14 @@ int StoreThread::report_fd() const { return state_->told.get(); }
 StoreReport StoreThread::report() {
   const std::lock_guard lock(state_->mutex);
   clear_event(state_->told.get());
-  return state_->report;
+  auto report = state_->report;
+  if (state_->hangs()) report.degraded = to_string(Error{"is not being written: the disk does not answer", state_->options.file, {}});
+  return report;
+}
+
+bool StoreThread::hangs() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->hangs();
 }
 
 std::optional<HistorySummary> StoreThread::take_known() {

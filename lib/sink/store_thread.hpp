@@ -32,6 +32,7 @@ struct StoreOptions {
   std::string writer;  // different after each start
   std::chrono::milliseconds first_retry{1000};
   std::chrono::milliseconds last_retry{60'000};
+  std::chrono::milliseconds patience{15'000};  // a disk that takes longer is said to hang
 };
 
 class StoreThread {
@@ -53,6 +54,8 @@ class StoreThread {
   [[nodiscard]] int report_fd() const;
   // The latest report; clears report_fd().
   [[nodiscard]] StoreReport report();
+  // A write has been under way for so long that report() calls it a failure. Nothing tells of that: ask now and then.
+  [[nodiscard]] bool hangs() const;
 
   // What the store held, once it could be read after all; from this call on batches are taken in, so the monitor must
   // have begun anew from it.

@@ -6,6 +6,8 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <SQLiteCpp/SQLiteCpp.h>
+
 #include <array>
 
 #include "cli/history_table.hpp"
@@ -195,6 +197,70 @@ TEST(HistoryThread, detail_folds_no_later_than_it_goes) {
   EXPECT_EQ(month.hours, 24h * 30);
   EXPECT_EQ(month.bytes, std::uint64_t{64} << 20);
   EXPECT_EQ(StoreLimits::of(1, 8).raw, 24h);
+}
+
+// Who passes a pipe keeps it, and can make it one that waits, at any time.
+TEST_F(HistoryTest, a_reader_whose_full_pipe_waits_does_not_make_the_thread_wait) {
+  auto store = std::make_unique<Store>(file_);
+  auto known = store->load();
+  ASSERT_TRUE(known);
+  StoreOptions options;
+  options.file = file_;
+  options.writer = "thread";
+  StoreThread thread(options, std::move(store), std::move(*known));
+  std::array<int, 2> pipe{};
+  ASSERT_EQ(pipe2(pipe.data(), O_NONBLOCK), 0);
+  const std::string filler(4096, 'x');
+  while (::write(pipe[1], filler.data(), filler.size()) > 0) {
+  }
+  ASSERT_EQ(fcntl(pipe[1], F_SETFL, 0), 0);
+  const int own = dup(pipe[1]);
+  ASSERT_TRUE(thread.answer({}, pipe[1]));
+  ASSERT_EQ(fcntl(own, F_SETFL, 0), 0);
+  thread.write(batch("b", 2h, 1));
+  EXPECT_TRUE(thread.flush(10s));
+  close(own);
+  // The answer still comes, behind what was there.
+  std::string text;
+  for (std::array<char, 4096> buffer{};;) {
+    pollfd ready{pipe[0], POLLIN, 0};
+    ASSERT_EQ(poll(&ready, 1, 10'000), 1);
+    const auto length = read(pipe[0], buffer.data(), buffer.size());
+    if (length <= 0) break;
+    text.append(buffer.data(), static_cast<std::size_t>(length));
+  }
+  close(pipe[0]);
+  EXPECT_TRUE(text.ends_with("{\"kind\":\"end\"}\n")) << text.substr(text.size() - std::min<std::size_t>(text.size(), 200));
+}
+
+TEST_F(HistoryTest, a_disk_that_does_not_answer_is_told_of_and_then_forgotten) {
+  auto store = std::make_unique<Store>(file_);
+  auto known = store->load();
+  ASSERT_TRUE(known);
+  StoreOptions options;
+  options.file = file_;
+  options.writer = "thread";
+  options.first_retry = 10ms;
+  options.last_retry = 20ms;
+  options.patience = 50ms;
+  StoreThread thread(options, std::move(store), std::move(*known));
+  EXPECT_FALSE(thread.hangs());
+  {
+    // SQLite waits for a while for another program to end.
+    SQLite::Database other(file_.string(), SQLite::OPEN_READWRITE);
+    SQLite::Transaction held(other, SQLite::TransactionBehavior::IMMEDIATE);
+    thread.write(batch("b", 2h, 3));
+    EXPECT_FALSE(thread.flush(200ms));
+    EXPECT_TRUE(thread.hangs());
+    EXPECT_NE(thread.report().degraded.find("does not answer"), std::string::npos) << thread.report().degraded;
+    pollfd told{thread.report_fd(), POLLIN, 0};
+    ASSERT_EQ(poll(&told, 1, 10'000), 1);
+    EXPECT_NE(thread.report().degraded.find("locked"), std::string::npos) << thread.report().degraded;
+  }
+  for (pollfd told{thread.report_fd(), POLLIN, 0}; !thread.report().degraded.empty();) ASSERT_EQ(poll(&told, 1, 10'000), 1);
+  EXPECT_TRUE(thread.flush(10s));
+  EXPECT_FALSE(thread.hangs());
+  EXPECT_EQ(sum(Store(file_).load()->links.at(path).lifetime[1]), 17U);
 }
 
 TEST(HistoryThread, a_store_that_cannot_be_read_takes_nothing_in_until_it_can) {
