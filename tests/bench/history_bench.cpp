@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // A year of history as a busy machine makes it: seven slots whose links change their speed each minute, two of them
-// with an error every ten minutes. How large is the file, how long does a question take, how long a start?
+// with an error every ten minutes. How large is the file, how long does a question take, how long does loading it?
+// --keep FILE: leaves it there (start_bench.py).
 #include <fmt/format.h>
 
 #include <chrono>
 #include <ctime>
 #include <filesystem>
+#include <string_view>
 
 #include "sink/history_reader.hpp"
 #include "sink/store.hpp"
@@ -59,9 +61,7 @@ bool report(const char* what, double value, double most, const char* unit) {
   return value <= most;
 }
 
-int run() {
-  const TemporaryDirectory directory;
-  const auto file = directory.path() / "history.db";
+int run(const std::filesystem::path& file) {
   {
     Store store(file);
     if (!store.load()) return 1;
@@ -96,4 +96,12 @@ int run() {
 }  // namespace
 }  // namespace wopr
 
-int main() { return wopr::run(); }
+int main(int argc, char** argv) {
+  if (argc == 3 && std::string_view(argv[1]) == "--keep") {
+    const std::filesystem::path file = argv[2];
+    for (const auto* part : {"", "-wal", "-shm"}) std::filesystem::remove(file.string() + part);
+    return wopr::run(file);
+  }
+  const wopr::TemporaryDirectory directory;
+  return wopr::run(directory.path() / "history.db");
+}
