@@ -71,9 +71,9 @@ int run_history(const HistoryOptions& options) {
     return exit_failed;
   }
   const auto slots = table.slots();
-  if (options.json) return print(history_json(slots, query->by));
+  if (options.json) return print(history_json(slots, query->by, table.watches()));
   if (options.csv) return print(history_csv(slots));
-  return print(render_history(slots, query->by, detect_style(STDOUT_FILENO)));
+  return print(render_history(slots, query->by, detect_style(STDOUT_FILENO), table.watches()));
 }
 
 }  // namespace

@@ -57,6 +57,11 @@ Result<void> HistoryTable::take(std::string_view text) {
     const auto line = Json::parse(text);
     const auto kind = line.at("kind").get<std::string>();
     if (kind == "error") return fail(line.at("text").get<std::string>());
+    if (kind == "watch") {
+      watches_.push_back({line.at("from").get<std::string>(), line.at("to").get<std::string>(),
+                          line.at("ended").get<std::string>(), line.at("version").get<std::string>()});
+      return {};
+    }
     if (kind != "sum" && kind != "grade" && kind != "mark") return {};  // of a newer service
     const auto path = line.at("path").get<std::string>();
     auto& slot = by_path_[path];

@@ -44,15 +44,25 @@ struct SlotHistory {
   std::vector<HistoryNote> notes;
 };
 
+// A run of the service; between two of them nobody watched.
+struct HistoryWatch {
+  std::string from;  // RFC 3339
+  std::string to;
+  std::string ended;  // "stopped", "goes on", or "unknown": killed, crashed, or the machine lost power
+  std::string version;
+};
+
 class HistoryTable {
  public:
   // Fails on a line that says the history could not be read, or that cannot be understood.
   Result<void> take(std::string_view line);
   // In the order of the slots' names.
   [[nodiscard]] std::vector<SlotHistory> slots() const;
+  [[nodiscard]] const std::vector<HistoryWatch>& watches() const { return watches_; }
 
  private:
   std::map<std::string, SlotHistory> by_path_;
+  std::vector<HistoryWatch> watches_;
 };
 
 }  // namespace wopr

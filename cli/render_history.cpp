@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "table.hpp"
@@ -87,11 +88,13 @@ std::string slot_text(const SlotHistory& slot, HistoryBy by, const Style& style)
                {"GRADE", false, 0, 2},
                {"WHICH", false, 10, 1}});
   std::size_t quiet = 0;
+  double quiet_watched = 0;
   for (const auto& bucket : slot.buckets) {
     const auto count = bucket.errors();
     // Days without errors stand in the sums; one by one they would hide the others.
     if (count == 0 && by != HistoryBy::epoch && by != HistoryBy::boot) {
       ++quiet;
+      quiet_watched += bucket.watched_s;
       continue;
     }
     table.add({{label_of(bucket, by)},
@@ -103,13 +106,46 @@ std::string slot_text(const SlotHistory& slot, HistoryBy by, const Style& style)
   }
   if (!table.empty()) text += table.render(style);
   if (quiet != 0) {
-    text += fmt::format("  {} {}{} without errors\n", quiet, to_string(by), quiet == 1 ? "" : "s");
+    text += fmt::format("  {} {}{} without errors, {} of them watched\n", quiet, to_string(by), quiet == 1 ? "" : "s",
+                        hours(quiet_watched));
   }
   for (const auto& note : slot.notes) {
     if (!note.mark) continue;
     text += paragraph("  ", fmt::format("{}  marked: {} ({}){}", note.at, note.text, note.by, note.undone ? ", undone" : ""),
                       style);
   }
+  return text;
+}
+
+// "2026-03-01 22:00"
+std::string minute_text(const std::string& rfc3339) { return rfc3339.substr(0, 10) + " " + rfc3339.substr(11, 5); }
+
+std::string length_text(std::chrono::microseconds length) {
+  const auto minutes = std::chrono::floor<std::chrono::minutes>(length).count();
+  if (minutes < 120) return fmt::format("{} min", minutes);
+  if (minutes < 48 * 60) return fmt::format("{} h {} min", minutes / 60, minutes % 60);
+  return fmt::format("{} days", minutes / (24 * 60));
+}
+
+// Time without errors is no clean time when nobody watched.
+std::string unwatched_text(const std::vector<HistoryWatch>& watches, const Style& style) {
+  constexpr auto worth_telling = std::chrono::minutes(2);  // a restart is not
+  constexpr std::size_t most_told = 8;
+  std::vector<std::string> gaps;
+  for (std::size_t i = 1; i < watches.size(); ++i) {
+    const auto from = parse_rfc3339(watches[i - 1].to);
+    const auto to = parse_rfc3339(watches[i].from);
+    if (!from || !to || *to - *from < worth_telling) continue;
+    gaps.push_back(fmt::format("{} to {} ({}){}", minute_text(watches[i - 1].to), minute_text(watches[i].from),
+                               length_text(*to - *from),
+                               watches[i - 1].ended == "stopped" ? ", after the service was stopped"
+                                                                 : ", after the service or the machine had ended unawares"));
+  }
+  if (gaps.empty()) return {};
+  std::string text = "\n" + style.paint("Nobody watched", Ink::strong) + " (UTC):\n";
+  const auto first = gaps.size() > most_told ? gaps.size() - most_told : 0;
+  if (first != 0) text += paragraph("  ", fmt::format("{} times before; --json has them all", first), style);
+  for (auto i = first; i < gaps.size(); ++i) text += paragraph("  ", gaps[i], style);
   return text;
 }
 
@@ -134,18 +170,23 @@ std::string plot(const std::vector<HistoryBucket>& buckets, std::size_t width, b
   return text;
 }
 
-std::string render_history(const std::vector<SlotHistory>& slots, HistoryBy by, const Style& style) {
+std::string render_history(const std::vector<SlotHistory>& slots, HistoryBy by, const Style& style,
+                           const std::vector<HistoryWatch>& watches) {
   std::string text;
   for (const auto& slot : slots) {
     if (!text.empty()) text += "\n";
     text += slot_text(slot, by, style);
   }
   if (text.empty()) text = "No history in this period.\n";
-  return text;
+  return text + unwatched_text(watches, style);
 }
 
-std::string history_json(const std::vector<SlotHistory>& slots, HistoryBy by) {
+std::string history_json(const std::vector<SlotHistory>& slots, HistoryBy by, const std::vector<HistoryWatch>& watches) {
   Json json{{"schema", 1}, {"by", to_string(by)}, {"slots", Json::array()}};
+  json["watched"] = Json::array();
+  for (const auto& watch : watches) {
+    json["watched"].push_back({{"from", watch.from}, {"to", watch.to}, {"ended", watch.ended}, {"version", watch.version}});
+  }
   for (const auto& slot : slots) {
     Json entry{{"slot", slot.slot}, {"port", slot.port}, {"path", slot.path}};
     entry["buckets"] = Json::array();

@@ -110,6 +110,7 @@ class HistoryReader::State {
 
   // Sets the part of the present boot that is asked for.
   void begin_boot() {
+    boot_begins_ = true;
     if (boot_ >= boots_.size()) return;
     const auto& boot = boots_[boot_];
     position_ = query_.since ? std::max<std::int64_t>(query_.since->time_since_epoch().count() - boot.zero, -1) : -1;
@@ -135,6 +136,7 @@ class HistoryReader::State {
     const auto to = std::min(end_, from + window_us);
     std::string text;
     if (from < to) {
+      text += watches(boot, from, to, std::exchange(boot_begins_, false));
       std::map<Key, Sum> sums;
       take_deltas(boot, from, to, sums);
       take_observed(boot, from, to, sums);
@@ -230,6 +232,23 @@ class HistoryReader::State {
   template <class Fill>
   std::string notes(const char* select, const char* kind, const Boot& boot, std::int64_t from, std::int64_t to,
                     const Fill& fill) {
+  // Each run of the service stands in the piece it begins in, or in the first one.
+  std::string watches(const Boot& boot, std::int64_t from, std::int64_t to, bool first) {
+    std::string text;
+    auto& get = bound((*statements_)("SELECT since, until, ended, version, id=(SELECT max(id) FROM watch) FROM watch WHERE boot=? "
+                                     "AND since<=? AND until>? ORDER BY id"),
+                      boot.id, to, from);
+    while (get.executeStep()) {
+      const auto since = get.getColumn(0).getInt64();
+      if (!first && since <= from) continue;
+      Json json{{"kind", "watch"}, {"from", time_text(boot.zero + since)}, {"to", time_text(boot.zero + get.getColumn(1).getInt64())}};
+      json["ended"] = get.getColumn(2).getInt() != 0 ? "stopped" : get.getColumn(4).getInt() != 0 ? "goes on" : "unknown";
+      json["version"] = get.getColumn(3).getString();
+      text += json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    }
+    return text;
+  }
+
     std::string text;
     auto& row = bound((*statements_)(select), boot.id, from, to);
     while (row.executeStep()) {
@@ -256,6 +275,7 @@ class HistoryReader::State {
 
 HistoryReader::HistoryReader(std::filesystem::path file, HistoryQuery query) {
   if (query.by == HistoryBy::record) records_ = std::make_unique<RecordReader>(std::move(file), std::move(query));
+  bool boot_begins_ = true;
   else state_ = std::make_unique<State>(std::move(file), std::move(query));
 }
 HistoryReader::~HistoryReader() = default;

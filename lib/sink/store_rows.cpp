@@ -238,6 +238,28 @@ void StoreRows::write(const HistoryBatch& batch) {
   // Undoing a mark concerns what was written under it, so marks come last.
   for (const auto& mark : batch.marks) write_mark(mark);
   for (const auto& [key, end] : batch.ends) write_end(key, end);
+// One row for each run of the service. One that was killed is as long as what it last wrote, and has not ended.
+void StoreRows::write_watch(const HistoryBatch& batch) {
+  const auto begin = [this](std::int64_t at, const std::string& version) {
+    bound(statements_("INSERT INTO watch(boot, since, until, ended, version) VALUES(?,?,?,0,?)"), boot_, at, at, version).exec();
+  };
+  for (const auto& event : batch.events) {
+    if (event.kind == HistoryEventKind::watch_begins) begin(microseconds_of(event.at), event.text);
+  }
+  const auto last = [this] {
+    auto& get = bound(statements_("SELECT max(id) FROM watch WHERE boot=? AND ended=0"), boot_);
+    return get.executeStep() && !get.getColumn(0).isNull() ? get.getColumn(0).getInt64() : 0;
+  };
+  // The row of the run that goes on was lost with a file.
+  if (last() == 0) begin(now_, {});
+  const auto row = last();
+  bound(statements_("UPDATE watch SET until=max(until, ?) WHERE id=?"), now_, row).exec();
+  for (const auto& event : batch.events) {
+    if (event.kind != HistoryEventKind::watch_ends) continue;
+    bound(statements_("UPDATE watch SET until=max(until, ?), ended=1 WHERE id=?"), microseconds_of(event.at), row).exec();
+  }
+}
+
   for (const auto& [path, ledger] : batch.ledgers) write_ledger(path, ledger);
 }
 
@@ -287,6 +309,7 @@ std::expected<HistorySummary, StoreFailure> StoreRows::summary() {
     if (const auto port = parse_bdf(links.getColumn(3).getString())) link.now.port = *port;
     link.since = WallTime(std::chrono::microseconds(links.getColumn(4).getInt64()));
     if (links.getColumn(5).isNull()) continue;
+  write_watch(batch);
     link.now.card = Card{static_cast<std::uint16_t>(links.getColumn(5).getUInt()),
                          static_cast<std::uint16_t>(links.getColumn(6).getUInt()), links.getColumn(7).getString(),
                          links.getColumn(8).getString()};

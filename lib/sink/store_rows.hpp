@@ -37,6 +37,7 @@ class StoreRows {
   void write_card(const Card& card);
   void write_deltas(const HistoryBatch& batch);
   void write_observed(const HistoryObserved& observed);
+  void write_watch(const HistoryBatch& batch);
   void write_news(const HistoryBatch& batch);
   void write_mark(const HistoryMark& mark);
   void write_end(const EndKey& key, const EndCountsState& state);

@@ -7,7 +7,7 @@
 
 namespace wopr {
 
-inline constexpr int schema_version = 1;
+inline constexpr int schema_version = 2;
 inline constexpr int application_id = 0x57414552;  // "WAER", in the file's header
 
 // Times are microseconds of boot time unless said otherwise; counts are unsigned 64 bit in a signed column.
@@ -56,7 +56,16 @@ CREATE TABLE total(link INTEGER NOT NULL, side INTEGER NOT NULL, severity INTEGE
                    count INTEGER NOT NULL, PRIMARY KEY(link, side, severity, token)) WITHOUT ROWID;
 )sql";
 
+// 2: when the service watched. `run`, meant for workloads, was never filled.
+inline constexpr const char* schema_2 = R"sql(
+DROP TABLE run;
+CREATE TABLE watch(id INTEGER PRIMARY KEY, boot INTEGER NOT NULL, since INTEGER NOT NULL,
+                   until INTEGER NOT NULL,    -- as far as known
+                   ended INTEGER NOT NULL,    -- it was told to stop, and did
+                   version TEXT NOT NULL);
+)sql";
+
 // upgrades[i] leads from version i + 1 to i + 2.
-inline constexpr std::array<const char*, schema_version - 1> upgrades = {};
+inline constexpr std::array<const char*, schema_version - 1> upgrades = {schema_2};
 
 }  // namespace wopr

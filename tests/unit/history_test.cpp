@@ -51,7 +51,7 @@ class HistoryTest : public ::testing::Test {
     EXPECT_TRUE(store.commit(batch("b", 1h, 7, false), {"w", 3}));
   }
 
-  std::vector<SlotHistory> ask(const HistoryQuery& query) const {
+  std::vector<SlotHistory> ask(const HistoryQuery& query, HistoryTable* whole = nullptr) const {
     HistoryReader reader(file_, query);
     std::string text;
     for (;;) {
@@ -67,6 +67,7 @@ class HistoryTest : public ::testing::Test {
     for (std::size_t at = 0, end = 0; (end = text.find('\n', at)) != std::string::npos; at = end + 1) {
       EXPECT_TRUE(table.take(std::string_view(text).substr(at, end - at)));
     }
+    if (whole != nullptr) *whole = table;
     return table.slots();
   }
 
@@ -94,6 +95,49 @@ TEST_F(HistoryTest, days_hours_boots_and_periods_add_up) {
   ASSERT_EQ(later[0].buckets.size(), 1U);
   EXPECT_EQ(later[0].buckets[0].errors(), 5U);
   EXPECT_TRUE(ask({.by = HistoryBy::day, .ports = {"0000:00:01.1"}, .since = {}, .until = {}}).empty());
+}
+
+TEST_F(HistoryTest, tells_when_nobody_watched) {
+  {
+    Store store(file_);
+    ASSERT_TRUE(store.load());
+    auto begin = batch("c", 10min, 0);
+    begin.events.push_back({{}, 5min, HistoryEventKind::watch_begins, 0, "1.0"});
+    ASSERT_TRUE(store.commit(begin, {"x", 1}));
+    auto killed = batch("c", 20min, 0);
+    ASSERT_TRUE(store.commit(killed, {"x", 2}));
+    auto again = batch("c", 3h, 0);
+    again.events.push_back({{}, 2h, HistoryEventKind::watch_begins, 0, "1.1"});
+    again.events.push_back({{}, 3h, HistoryEventKind::watch_ends, 0, ""});
+    ASSERT_TRUE(store.commit(again, {"y", 1}));
+    auto now = batch("c", 4h, 0);
+    now.events.push_back({{}, 3h + 1min, HistoryEventKind::watch_begins, 0, "1.1"});
+    ASSERT_TRUE(store.commit(now, {"z", 1}));
+  }
+  HistoryTable table;
+  (void)ask({}, &table);
+  const auto& watches = table.watches();
+  ASSERT_EQ(watches.size(), 5U);  // two of the fixture, whose service never said that it began
+  EXPECT_EQ(watches[2].ended, "unknown");
+  EXPECT_EQ(watches[2].version, "1.0");
+  EXPECT_EQ(watches[2].from.substr(11, 5), "22:05");
+  EXPECT_EQ(watches[2].to.substr(11, 5), "22:20");
+  EXPECT_EQ(watches[3].ended, "stopped");
+  EXPECT_EQ(watches[4].ended, "goes on");
+  Style style;
+  style.width = 120;
+  const auto text = render_history(table.slots(), HistoryBy::day, style, {watches.begin() + 2, watches.end()});
+  EXPECT_NE(text.find("Nobody watched (UTC):\n  2026-03-03 22:20 to 2026-03-04 00:00 (100 min), after the service or the machine "
+                      "had ended unawares\n"),
+            std::string::npos)
+      << text;
+  EXPECT_EQ(text.find("after the service was stopped"), std::string::npos) << "a restart is no gap\n" << text;
+  EXPECT_NE(history_json(table.slots(), HistoryBy::day, watches).find("\"ended\": \"goes on\""), std::string::npos);
+  // A part of it.
+  HistoryTable part;
+  (void)ask({.by = HistoryBy::day, .ports = {}, .since = start + 48h + 1h, .until = start + 48h + 150min}, &part);
+  ASSERT_EQ(part.watches().size(), 1U);
+  EXPECT_EQ(part.watches()[0].ended, "stopped");
 }
 
 TEST_F(HistoryTest, is_shown_as_text_json_and_csv) {
