@@ -11,6 +11,8 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <functional>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -42,6 +44,9 @@ constexpr std::uint64_t helper_pause_us = 30'000'000;
 // So is clearing, when the helper broke off.
 constexpr std::uint64_t clear_pause_us = 30'000'000;
 
+// A mark for a time in the past waits so long for the store.
+constexpr std::uint64_t dated_patience_us = 10'000'000;
+
 constexpr std::uint64_t timer_accuracy_us = 1000;
 
 struct EventDeleter {
@@ -70,6 +75,13 @@ struct Daemon::State {
   FirmwareTally firmware;
   JournalSink journal{"wopr-aerd", log_record};
   std::unique_ptr<StoreThread> store;  // null when no history is kept
+  struct Dated {
+    Bdf port;
+    std::uint64_t until;  // monotonic us
+    std::function<void(Result<void>)> done;
+  };
+  std::map<std::uint64_t, Dated> dated;  // marks for a time in the past that wait for the store, by number
+  std::uint64_t dated_number = 0;
   std::string degraded;
   std::optional<Hotplug> hotplug;
   std::unique_ptr<sd_event, EventDeleter> event;
@@ -100,6 +112,9 @@ struct Daemon::State {
   [[nodiscard]] BusRequests requests();
   void take(const Observation& observation);
   void show(const std::vector<Effect>& effects);
+  void mark_at(const Bdf& port, std::string text, WallTime at, std::string by, std::function<void(Result<void>)> done);
+  void hear_judged();
+  void give_up_dated();
   void remember(bool all = false);
   void limit_store();
   void hear_store();
@@ -246,7 +261,59 @@ BusRequests Daemon::State::requests() {
     remember(true);
     return {};
   };
+  requests.mark_at = [this](const Bdf& port, std::string text, WallTime at, std::string by,
+                            std::function<void(Result<void>)> done) {
+    mark_at(port, std::move(text), at, std::move(by), std::move(done));
+  };
+  requests.undo_mark = [this](const Bdf& port, std::string by) -> Result<MarkTakenBack> {
+    auto taken = monitor.take_back_mark(port, std::move(by));
+    if (!taken) return std::unexpected(taken.error());
+    take(taken->second);
+    remember(true);
+    return std::move(taken->first);
+  };
   return requests;
+}
+
+// What the store has on the disk is judged again there; what is seen meanwhile waits with the mark.
+void Daemon::State::mark_at(const Bdf& port, std::string text, WallTime at, std::string by,
+                            std::function<void(Result<void>)> done) {
+  take(monitor.sample());
+  auto question = monitor.begin_dated_mark(port, std::move(text), at, std::move(by));
+  if (!question) return done(std::unexpected(question.error()));
+  remember(true);
+  if (!store->judge_again(++dated_number, std::move(*question))) {
+    monitor.cancel_dated_mark(port);
+    return done(fail("too many marks for a time in the past at once", {}, "try again in a moment"));
+  }
+  dated.emplace(dated_number, Dated{port, now() + dated_patience_us, std::move(done)});
+}
+
+void Daemon::State::hear_judged() {
+  for (auto& [number, ledger] : store->take_judged()) {
+    auto waiting = dated.extract(number);
+    if (waiting.empty()) continue;  // given up
+    const auto& port = waiting.mapped().port;
+    Result<void> result;
+    if (!ledger) {
+      monitor.cancel_dated_mark(port);
+      result = std::unexpected(ledger.error());
+    } else if (auto marked = monitor.finish_dated_mark(port, std::move(*ledger))) {
+      take(*marked);
+      remember(true);
+    } else {
+      result = std::unexpected(marked.error());
+    }
+    waiting.mapped().done(std::move(result));
+  }
+}
+
+void Daemon::State::give_up_dated() {
+  while (!dated.empty() && dated.begin()->second.until <= now()) {
+    auto late = dated.extract(dated.begin());
+    monitor.cancel_dated_mark(late.mapped().port);
+    late.mapped().done(fail("the history did not answer in time; nothing was marked", {}, "see wopr-aer status"));
+  }
 }
 
 // Everything the store is due; it takes it from here without anybody waiting.
@@ -262,6 +329,7 @@ void Daemon::State::limit_store() {
 
 void Daemon::State::hear_store() {
   const auto report = store->report();
+  hear_judged();
   if (report.readable_now) {
     if (auto known = store->take_known()) begin_from(std::move(*known));
   }
@@ -370,6 +438,7 @@ void Daemon::State::sample() {
   }
   remember();
   if (store && store->hangs() == degraded.empty()) hear_store();
+  give_up_dated();
   clear_bits();
   if (now() >= ask_helper_at) ask_helper();
   // Evenly spaced; rounds that were missed (a suspended machine, a stopped process) are not made up for.

@@ -23,6 +23,10 @@ namespace {
 
 using Kind = FetchFailure::Kind;
 constexpr std::size_t longest_line = std::size_t{1} << 20;
+// The service may have to ask a directory who is in the group, and its disk for a time in the past, and gives up after
+// so long.
+constexpr std::chrono::seconds permission_patience{5};
+constexpr std::chrono::seconds store_patience{10};
 
 std::unexpected<FetchFailure> failure(Kind kind, std::string what, std::string advice = {}) {
   return std::unexpected{FetchFailure{kind, {std::move(what), service_name, std::move(advice)}}};
@@ -142,23 +146,51 @@ std::expected<void, FetchFailure> fetch_history(const ClientOptions& options, co
   return {};
 }
 
-std::expected<void, FetchFailure> request_mark(const ClientOptions& options, const Bdf& port, const std::string& text) {
+namespace {
+
+// A call of Control, answered. `append` adds its arguments.
+template <class Append>
+std::expected<Handle<sd_bus_message>, FetchFailure> control(const ClientOptions& options, const char* method,
+                                                            const Append& append) {
   auto bus = open_bus(options.address);
   if (!bus) return std::unexpected(bus.error());
   Handle<sd_bus_message> call;
-  int r = sd_bus_message_new_method_call(bus->get(), into(call), service_name, root_path, control_interface, "Mark");
+  int r = sd_bus_message_new_method_call(bus->get(), into(call), service_name, root_path, control_interface, method);
   if (r >= 0) r = sd_bus_message_set_auto_start(call.get(), 0);
-  if (r >= 0) r = sd_bus_message_append(call.get(), "os", link_path(port).c_str(), text.c_str());
+  if (r >= 0) r = append(call.get());
   if (r < 0) return broken(r);
   OpenError error;
   Handle<sd_bus_message> reply;
-  r = sd_bus_call(bus->get(), call.get(), usec(options.deadline), &error.error, into(reply));
+  r = sd_bus_call(bus->get(), call.get(), usec(options.deadline + permission_patience + store_patience), &error.error, into(reply));
   // The bus's own policy refuses before the service can; it names no group.
   if (r < 0) {
     return refused(r, error.error,
                    "only root and members of the group wopr-aer may mark a slot: 'adduser USER wopr-aer', then log in anew");
   }
+  return reply;
+}
+
+}  // namespace
+
+std::expected<void, FetchFailure> request_mark(const ClientOptions& options, const Bdf& port, const std::string& text,
+                                               std::optional<WallTime> at) {
+  const auto done = control(options, at ? "MarkAt" : "Mark", [&](sd_bus_message* call) {
+    const int r = sd_bus_message_append(call, "os", link_path(port).c_str(), text.c_str());
+    return r < 0 || !at ? r : sd_bus_message_append(call, "t", to_usec(*at));
+  });
+  if (!done) return std::unexpected(done.error());
   return {};
+}
+
+std::expected<UndoneMark, FetchFailure> request_undo(const ClientOptions& options, const Bdf& port) {
+  const auto done = control(options, "UndoMark", [&](sd_bus_message* call) {
+    return sd_bus_message_append(call, "o", link_path(port).c_str());
+  });
+  if (!done) return std::unexpected(done.error());
+  const char* text = nullptr;
+  std::uint64_t at = 0;
+  if (const int r = sd_bus_message_read(done->get(), "st", &text, &at); r < 0) return broken(r);
+  return UndoneMark{text, from_usec(at)};
 }
 
 }  // namespace wopr

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <expected>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -20,8 +21,15 @@ namespace wopr {
 [[nodiscard]] std::expected<void, FetchFailure> fetch_history(const ClientOptions& options, const HistoryQuery& query,
                                                               const std::function<bool(std::string_view line)>& take);
 
-// Marks the link at `port`: something was changed there.
+// Marks the link at `port`: something was changed there, now or at a time in the past.
 [[nodiscard]] std::expected<void, FetchFailure> request_mark(const ClientOptions& options, const Bdf& port,
-                                                             const std::string& text);
+                                                             const std::string& text, std::optional<WallTime> at = {});
+
+struct UndoneMark {
+  std::string text;
+  WallTime at;
+};
+// Takes back the mark that began the present epoch of the link at `port`.
+[[nodiscard]] std::expected<UndoneMark, FetchFailure> request_undo(const ClientOptions& options, const Bdf& port);
 
 }  // namespace wopr

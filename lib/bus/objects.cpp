@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <memory>
 
 #include "bus/codec.hpp"
 #include "bus/names.hpp"
@@ -83,6 +84,14 @@ std::vector<sd_bus_vtable> Objects::control_vtable() {
   const sd_bus_vtable mark_entry = SD_BUS_METHOD_WITH_NAMES("Mark", "os", SD_BUS_PARAM(link) SD_BUS_PARAM(text), "", ,
                                                             if_permitted<&Objects::mark>, SD_BUS_VTABLE_UNPRIVILEGED);
   push(table, mark_entry);
+  const sd_bus_vtable mark_at_entry =
+      SD_BUS_METHOD_WITH_NAMES("MarkAt", "ost", SD_BUS_PARAM(link) SD_BUS_PARAM(text) SD_BUS_PARAM(at), "", ,
+                               if_permitted<&Objects::mark_at>, SD_BUS_VTABLE_UNPRIVILEGED);
+  push(table, mark_at_entry);
+  const sd_bus_vtable undo_entry =
+      SD_BUS_METHOD_WITH_NAMES("UndoMark", "o", SD_BUS_PARAM(link), "st", SD_BUS_PARAM(text) SD_BUS_PARAM(at),
+                               if_permitted<&Objects::undo_mark>, SD_BUS_VTABLE_UNPRIVILEGED);
+  push(table, undo_entry);
   push_end(table);
   return table;
 }
@@ -232,17 +241,58 @@ int Objects::if_permitted(sd_bus_message* call, void* self, sd_bus_error* error)
   return objects.permission_.check(call, act, error);
 }
 
+std::optional<Bdf> Objects::named_link(const char* path, sd_bus_error* error) const {
+  const auto port = port_of_path(path);
+  if (port && find(*port) != nullptr) return port;
+  (void)sd_bus_error_set(error, SD_BUS_ERROR_UNKNOWN_OBJECT, "there is no such link");
+  return std::nullopt;
+}
+
+namespace {
+
+// A mark's text is shown on terminals: one line, and nothing that moves a cursor. The bus has seen to it that it is UTF-8.
+int check_mark_text(std::string_view text, sd_bus_error* error) {
+  if (text.size() > max_mark_text) {
+    return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS, "the text is too long; at most 500 bytes");
+  }
+  if (text.empty()) return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS, "the text is empty; expected what was changed");
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const bool c1 = byte == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0;
+    if (byte >= 0x20 && byte != 0x7f && !c1) continue;
+    return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS, "the text has control characters; expected one line of text");
+  }
+  return 0;
+}
+
+}  // namespace
+
+// The answer comes from the disk; the call is kept until then.
+int Objects::mark_at(sd_bus_message* call, const std::string& who, sd_bus_error* error) {
+  const char* path = nullptr;
+  const char* text = nullptr;
+  std::uint64_t at = 0;
+  if (const int r = sd_bus_message_read(call, "ost", &path, &text, &at); r < 0) return r;
+  const auto port = named_link(path, error);
+  if (!port) return -ENOENT;
+  if (const int r = check_mark_text(text, error); r < 0) return r;
+  if (!requests_.mark_at) return sd_bus_error_set(error, SD_BUS_ERROR_NOT_SUPPORTED, "this service keeps no history");
+  const std::shared_ptr<sd_bus_message> kept(sd_bus_message_ref(call), Release{});
+  requests_.mark_at(*port, text, from_usec(at), who, [kept](const Result<void>& done) {
+    if (sd_bus_is_open(sd_bus_message_get_bus(kept.get())) <= 0) return;
+    if (done) (void)sd_bus_reply_method_return(kept.get(), "");
+    else (void)sd_bus_reply_method_errorf(kept.get(), SD_BUS_ERROR_FAILED, "%s", to_string(done.error()).c_str());
+  });
+  return 1;
+}
+
 int Objects::mark(sd_bus_message* call, const std::string& who, sd_bus_error* error) {
   const char* path = nullptr;
   const char* text = nullptr;
   if (const int r = sd_bus_message_read(call, "os", &path, &text); r < 0) return r;
-  const auto port = port_of_path(path);
-  if (!port || find(*port) == nullptr) {
-    return sd_bus_error_set(error, SD_BUS_ERROR_UNKNOWN_OBJECT, "there is no such link");
-  }
-  if (std::strlen(text) > max_mark_text) {
-    return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS, "the text is too long; at most 500 bytes");
-  }
+  const auto port = named_link(path, error);
+  if (!port) return -ENOENT;
+  if (const int r = check_mark_text(text, error); r < 0) return r;
   if (!requests_.mark) {
     return sd_bus_error_set(error, SD_BUS_ERROR_NOT_SUPPORTED, "this service takes no marks");
   }
@@ -250,6 +300,17 @@ int Objects::mark(sd_bus_message* call, const std::string& who, sd_bus_error* er
     return sd_bus_error_set(error, SD_BUS_ERROR_FAILED, to_string(marked.error()).c_str());
   }
   return sd_bus_reply_method_return(call, "");
+}
+
+int Objects::undo_mark(sd_bus_message* call, const std::string& who, sd_bus_error* error) {
+  const char* path = nullptr;
+  if (const int r = sd_bus_message_read(call, "o", &path); r < 0) return r;
+  const auto port = named_link(path, error);
+  if (!port) return -ENOENT;
+  if (!requests_.undo_mark) return sd_bus_error_set(error, SD_BUS_ERROR_NOT_SUPPORTED, "this service takes no marks");
+  const auto taken = requests_.undo_mark(*port, who);
+  if (!taken) return sd_bus_error_set(error, SD_BUS_ERROR_FAILED, to_string(taken.error()).c_str());
+  return sd_bus_reply_method_return(call, "st", wire_text(taken->text).c_str(), to_usec(taken->at.wall));
 }
 
 int Objects::version_property(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply, void* self,

@@ -8,6 +8,7 @@
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -59,7 +60,10 @@ class Objects {
   // A method for those who may change something.
   template <int (Objects::*action)(sd_bus_message*, const std::string&, sd_bus_error*)>
   static int if_permitted(sd_bus_message* call, void* self, sd_bus_error* error);
+  [[nodiscard]] std::optional<Bdf> named_link(const char* path, sd_bus_error* error) const;
   int mark(sd_bus_message* call, const std::string& who, sd_bus_error* error);
+  int mark_at(sd_bus_message* call, const std::string& who, sd_bus_error* error);
+  int undo_mark(sd_bus_message* call, const std::string& who, sd_bus_error* error);
 
   [[nodiscard]] static std::vector<sd_bus_vtable> manager_vtable();
   [[nodiscard]] static std::vector<sd_bus_vtable> control_vtable();

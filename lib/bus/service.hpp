@@ -40,6 +40,11 @@ struct BusRequests {
   std::function<Result<void>(HistoryQuery query, int pipe)> history;
   // A new epoch for the link at `port`; `by` is who asks.
   std::function<Result<void>(const Bdf& port, std::string text, std::string by)> mark;
+  // The same for a time in the past, which takes a while: `done` is called once, now or later.
+  std::function<void(const Bdf& port, std::string text, WallTime at, std::string by, std::function<void(Result<void>)> done)>
+      mark_at;
+  // The mark that began the link's present epoch is taken back.
+  std::function<Result<MarkTakenBack>(const Bdf& port, std::string by)> undo_mark;
 };
 
 class BusService {

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 
@@ -188,6 +189,10 @@ std::uint64_t to_usec(WallTime time) {
   return usec < 0 ? 0 : static_cast<std::uint64_t>(usec);
 }
 
-WallTime from_usec(std::uint64_t usec) { return WallTime{std::chrono::microseconds{static_cast<std::int64_t>(usec)}}; }
+// Whatever a client sends: beyond the year 9999 all times are one.
+WallTime from_usec(std::uint64_t usec) {
+  constexpr std::uint64_t latest = 253'402'300'799'999'999;
+  return WallTime{std::chrono::microseconds{static_cast<std::int64_t>(std::min(usec, latest))}};
+}
 
 }  // namespace wopr::bus

@@ -140,7 +140,9 @@ struct HistoryMark {
   std::uint64_t epoch = 2;  // the one that begins
   std::string text;
   std::string by;           // "uid 1000", "card changed", "100 loaded hours without an error"
-  bool undone = false;      // the epoch's records belong to the one before again
+  bool undone = false;      // `by` took it back: the epoch's records belong to `joins` again
+  std::uint64_t joins = 0;
+  std::optional<WallTime> dated = {};  // it is said afterwards, for this time: what `joins` recorded since belongs to `epoch`
 
   friend bool operator==(const HistoryMark&, const HistoryMark&) = default;
 };

@@ -19,9 +19,15 @@ void Judging::observe(const Bdf& port, const LinkInterval& interval, std::span<c
 
 void Judging::transition(const Bdf& port, Transition kind, Instant at) { links_.at(port).ledger.transition(kind, at); }
 
-void Judging::mark(const Bdf& port, Instant at, std::string text) {
-  links_.at(port).ledger.mark(at, std::move(text));
+void Judging::mark(const Bdf& port, Instant at, std::string text, bool by_person) {
+  links_.at(port).ledger.mark(at, std::move(text), by_person);
 }
+
+void Judging::mark_in_retrospect(const Bdf& port, LinkLedger since, std::string text) {
+  links_.at(port).ledger.mark_in_retrospect(std::move(since), std::move(text));
+}
+
+Result<MarkTakenBack> Judging::take_back_mark(const Bdf& port) { return links_.at(port).ledger.take_back_mark(); }
 
 void Judging::unattributed(const Bdf& port, std::uint64_t messages) { links_.at(port).ledger.unattributed(messages); }
 

@@ -41,7 +41,9 @@ class Judging {
   // REQUIRES for all that name a port: the link is known.
   void observe(const Bdf& port, const LinkInterval& interval, std::span<const Counted> counted = {});
   void transition(const Bdf& port, Transition kind, Instant at);
-  void mark(const Bdf& port, Instant at, std::string text);
+  void mark(const Bdf& port, Instant at, std::string text, bool by_person = false);
+  void mark_in_retrospect(const Bdf& port, LinkLedger since, std::string text);
+  [[nodiscard]] Result<MarkTakenBack> take_back_mark(const Bdf& port);
   void unattributed(const Bdf& port, std::uint64_t messages);
   void restore(const Bdf& port, LedgerState state);
   void begin_boot(Instant now);

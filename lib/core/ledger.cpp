@@ -136,9 +136,26 @@ LinkLedger::LinkLedger(const VerdictPolicy& policy, Instant since) : policy_(pol
   state_.opened_by = "first sight";
 }
 
-LinkLedger::LinkLedger(const VerdictPolicy& policy, LedgerState state) : policy_(policy), state_(std::move(state)) {}
+LinkLedger::LinkLedger(const VerdictPolicy& policy, LedgerState state) : policy_(policy), state_(std::move(state)) {
+  state_.numbered = std::max(state_.numbered, state_.epochs);  // a state from before there was such a number
+}
+
+// An epoch that ends by itself ends for good: neither it nor an earlier one can be gone back to.
+template <class Action>
+void LinkLedger::with_superseded(const Action& action) {
+  std::size_t ended = 0;
+  for (std::size_t i = 0; i < state_.superseded.size(); ++i) {
+    const auto epoch = state_.superseded[i].epochs;
+    LinkLedger ledger(policy_, std::move(state_.superseded[i]));
+    action(ledger);
+    if (ledger.state_.epochs != epoch) ended = i + 1;
+    state_.superseded[i] = std::move(ledger.state_);
+  }
+  state_.superseded.erase(state_.superseded.begin(), state_.superseded.begin() + static_cast<std::ptrdiff_t>(ended));
+}
 
 void LinkLedger::observe(const LinkInterval& interval, std::span<const Counted> counted) {
+  with_superseded([&](LinkLedger& former) { former.observe(interval, counted); });
   auto rest = interval;
   if (state_.until && rest.from.boot > state_.until->boot) {
     LinkInterval hole;
@@ -150,7 +167,7 @@ void LinkLedger::observe(const LinkInterval& interval, std::span<const Counted> 
   if (state_.until && rest.from.boot < state_.until->boot) rest.from = *state_.until;
   if (rest.to.boot < rest.from.boot) rest.to = rest.from;
   if (rest.speed_from && rest.speed_to && *rest.speed_from != *rest.speed_to) {
-    transition(Transition::speed_change, rest.to);
+    note_transition(rest.to);
   }
   settle(rest, counted);
 }
@@ -459,20 +476,82 @@ bool LinkLedger::in_transition(Nanoseconds age_from, Nanoseconds age_to) const {
                              [&](Nanoseconds at) { return age_to >= at && age_from <= at + window; });
 }
 
-void LinkLedger::transition(Transition, Instant at) {
+void LinkLedger::transition(Transition kind, Instant at) {
+  with_superseded([&](LinkLedger& former) { former.transition(kind, at); });
+  note_transition(at);
+}
+
+void LinkLedger::note_transition(Instant at) {
   ++state_.transitions;
   const auto ahead = at.boot - state_.until.value_or(state_.lifetime.since).boot;
   state_.recent_transitions.push(state_.age + ahead, LedgerState::transition_limit);
 }
 
-void LinkLedger::mark(Instant at, std::string text) { begin_epoch(at, std::move(text), false); }
+void LinkLedger::mark(Instant at, std::string text, bool by_person) {
+  auto superseded = std::exchange(state_.superseded, {});
+  if (by_person) {
+    if (superseded.size() >= LedgerState::superseded_limit) superseded.erase(superseded.begin());
+    superseded.push_back(state_);
+    superseded.back().closed = {};
+  }
+  begin_epoch(at, std::move(text), false);
+  if (by_person) state_.superseded = std::move(superseded);
+}
+
+void LinkLedger::mark_in_retrospect(LinkLedger since, std::string text) {
+  auto former = state_;
+  mark(since.state_.epoch.since, std::move(text), true);
+  auto& closed = state_.closed.items.back();
+  closed.loaded = std::max(closed.loaded - since.state_.epoch.exposure.loaded, Nanoseconds{});
+  for (std::size_t side = 0; side < 2; ++side) {
+    const auto& record = since.state_.directions[side];
+    closed.errors[side] -= std::min(closed.errors[side], record.errors + record.unwatched_errors);
+    closed.episodes[side] -= std::min(closed.episodes[side], record.episodes);
+  }
+  auto& now = since.state_;
+  now.lifetime = std::move(former.lifetime);
+  now.until = former.until;
+  now.transitions = former.transitions;
+  now.opened_by = std::move(state_.opened_by);
+  now.closed = std::move(state_.closed);
+  now.epochs = state_.epochs;
+  now.numbered = state_.numbered;
+  now.superseded = std::move(state_.superseded);
+  // Widths are not played again. One that is too small now was so at the first look of an epoch that began after it was.
+  now.seen_wide = former.seen_wide && !former.narrow_width;
+  now.narrow_width = former.narrow_width;
+  now.narrow_for = former.narrow_for;
+  if (former.narrow && former.narrow->at.wall > now.epoch.since.wall) now.narrow = former.narrow;
+  state_ = std::move(now);
+}
+
+Result<MarkTakenBack> LinkLedger::take_back_mark() {
+  const auto since = to_rfc3339(state_.epoch.since.wall);
+  if (state_.superseded.empty()) {
+    if (state_.epochs == 1) return fail("there is no mark to take back");
+    return fail(fmt::format("the epoch that began at {} (\"{}\") stays", since, state_.opened_by), {},
+                "only the latest mark can be taken back, a person's, and not once the epoch before it would have ended by "
+                "itself");
+  }
+  auto former = std::move(state_.superseded.back());
+  state_.superseded.pop_back();
+  former.superseded = std::move(state_.superseded);
+  former.closed = std::move(state_.closed);
+  if (!former.closed.items.empty()) former.closed.items.pop_back();
+  former.numbered = state_.numbered;
+  MarkTakenBack taken{state_.epoch.since, std::move(state_.opened_by), state_.epochs, former.epochs};
+  state_ = std::move(former);
+  return taken;
+}
 
 void LinkLedger::unattributed(std::uint64_t messages) {
+  with_superseded([&](LinkLedger& former) { former.unattributed(messages); });
   state_.lifetime.unattributed += messages;
   state_.epoch.unattributed += messages;
 }
 
 void LinkLedger::begin_boot(Instant now) {
+  with_superseded([&](LinkLedger& former) { former.begin_boot(now); });
   // However short, a reboot ends an episode: the link was trained anew.
   state_.age += seconds_of(std::max(policy_.episode_cap_s, policy_.transition_s));
   state_.until = now;
@@ -489,7 +568,8 @@ void LinkLedger::begin_epoch(Instant at, std::string opened_by, bool by_time) {
     closed.episodes[side] = record.episodes;
   }
   state_.closed.push(std::move(closed), LedgerState::closed_epoch_limit);
-  ++state_.epochs;
+  state_.epochs = ++state_.numbered;
+  state_.superseded.clear();
   state_.epoch = Tally{};
   state_.epoch.since = at;
   state_.opened_by = std::move(opened_by);

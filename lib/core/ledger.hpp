@@ -183,10 +183,21 @@ struct ClosedEpoch {
   friend bool operator==(const ClosedEpoch&, const ClosedEpoch&) = default;
 };
 
+// What began the present epoch was taken back: its errors and its time belong to the epoch before again.
+struct MarkTakenBack {
+  Instant at;                // of the mark
+  std::string text;
+  std::uint64_t epoch = 2;   // the one that is no more
+  std::uint64_t joins = 1;   // the one that goes on
+
+  friend bool operator==(const MarkTakenBack&, const MarkTakenBack&) = default;
+};
+
 // All there is to store. Directions are indexed by the Side that receives: port = to-host, device = to-device.
 struct LedgerState {
   static constexpr std::size_t closed_epoch_limit = 32;
   static constexpr std::size_t transition_limit = 16;
+  static constexpr std::size_t superseded_limit = 4;
   static constexpr std::size_t token_limit = 64;  // per end and severity; more are summed up as "other"
 
   std::optional<Instant> until;  // end of the last interval, on this boot's clock
@@ -197,7 +208,8 @@ struct LedgerState {
   std::string opened_by;         // what began this epoch
   bool opened_by_time = false;   // it began because the one before had been clean long enough
   Recent<ClosedEpoch> closed;
-  std::uint64_t epochs = 1;
+  std::uint64_t epochs = 1;      // the number of this epoch
+  std::uint64_t numbered = 1;    // the highest number one ever had; that of an epoch taken back is not used again
   std::array<DirectionRecord, 2> directions;
   TrendSteps trend;
   Nanoseconds quiet{};           // loaded and counted since the last error or other cause of an alarm
@@ -210,6 +222,10 @@ struct LedgerState {
   std::optional<Alarm> end_to_end;      // ECRC
   std::uint64_t transitions = 0;
   Recent<Nanoseconds> recent_transitions;  // their `age`
+  // As the ledger would stand without the latest mark of a person, before that without the latest two, and so on: the
+  // last is of the latest. Each goes on being fed, so that a mark taken back leaves no trace in a grade. Their `closed`
+  // is empty, it is that of the whole.
+  std::vector<LedgerState> superseded;
 
   friend bool operator==(const LedgerState&, const LedgerState&) = default;
 };
@@ -228,8 +244,16 @@ class LinkLedger {
   // Something that makes receivers stumble without any fault. May lie ahead of the next interval's end.
   void transition(Transition kind, Instant at);
 
-  // Something changed at the slot: a new epoch.
-  void mark(Instant at, std::string text);
+  // Something changed at the slot: a new epoch. What a person says can be taken back.
+  void mark(Instant at, std::string text, bool by_person = false);
+
+  // As if a person had marked the link when `since` says: the epoch is the one `since` has been observed in, up to now.
+  // REQUIRES: `since` began within this epoch and was observed to the end of the last interval.
+  void mark_in_retrospect(LinkLedger since, std::string text);
+
+  // Takes back the mark that began this epoch. Fails, saying why, when no mark of a person did, or when the epoch before
+  // would have ended by itself since.
+  [[nodiscard]] Result<MarkTakenBack> take_back_mark();
 
   // The root port counted messages of errors that a device took with it.
   void unattributed(std::uint64_t messages);
@@ -272,6 +296,9 @@ class LinkLedger {
   [[nodiscard]] bool in_transition(Nanoseconds age_from, Nanoseconds age_to) const;
   [[nodiscard]] bool open(Side receiver, Nanoseconds age) const;
   void begin_epoch(Instant at, std::string opened_by, bool by_time);
+  void note_transition(Instant at);
+  template <class Action>
+  void with_superseded(const Action& action);
 
   VerdictPolicy policy_;
   LedgerState state_;

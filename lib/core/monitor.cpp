@@ -94,6 +94,14 @@ struct End {
   Side side;
 };
 
+// A mark for a time in the past that waits for what the store knows, and what was seen meanwhile.
+struct DatedMark {
+  std::string text;
+  std::string by;
+  std::uint64_t epoch = 1;  // of the link when it was asked for
+  std::vector<std::pair<LinkInterval, std::vector<Counted>>> seen;
+};
+
 std::span<const std::size_t> functions_at(const Link& link, Side side) {
   return side == Side::port ? std::span(&link.port, 1) : std::span(link.device);
 }
@@ -123,6 +131,7 @@ struct Monitor::State {
   std::optional<Nanoseconds> judge_at;    // boot time at which an answer may change by itself
   Nanoseconds words_at{};
   std::optional<Recorder> recorder;
+  std::map<Bdf, DatedMark> dated;
   bool resumed = false;  // the next round ends a time in which nobody watched, in this very boot
 
   void recall(std::vector<Effect>& effects, Instant now);
@@ -614,6 +623,9 @@ void Monitor::State::observe(const std::vector<Effect>& effects, Instant now) {
     interval.counts = {facts.counts(Side::port), facts.counts(Side::device)};
     const auto it = counted.find(port);
     judging.observe(port, interval, it == counted.end() ? std::span<const Counted>{} : it->second);
+    if (const auto mark = dated.find(port); mark != dated.end()) {
+      mark->second.seen.emplace_back(interval, it == counted.end() ? std::vector<Counted>{} : it->second);
+    }
   }
   record(effects, from.boot, watched, now);
 }
@@ -796,10 +808,74 @@ std::vector<Effect> Monitor::mark(const Bdf& port, std::string text, Instant now
     recorder->settle(port, now.boot, state_->judging.ledger(port).state());
     recorder->marks(port, std::move(by));
   }
-  state_->judging.mark(port, now, std::move(text));
+  state_->judging.mark(port, now, std::move(text), true);
+  if (auto& recorder = state_->recorder; recorder && recorder->knows(port)) {
+    recorder->note_epoch(port, state_->judging.ledger(port).state());
+  }
   state_->judge = true;
   state_->settle(effects, now);
   return effects;
+}
+
+Result<EpochQuestion> Monitor::begin_dated_mark(const Bdf& port, std::string text, WallTime at, Instant now,
+                                                std::string by) {
+  auto& s = *state_;
+  const auto path = s.link_path_of(port);
+  if (!path || !s.recorder || !s.recorder->knows(port)) return fail("no history is kept of this link");
+  const auto& ledger = s.judging.ledger(port).state();
+  if (at > now.wall) {
+    return fail(fmt::format("{} is in the future", to_rfc3339(at)), {}, "a mark says what has been changed already");
+  }
+  if (at <= ledger.epoch.since.wall) {
+    const auto since = to_rfc3339(ledger.epoch.since.wall);
+    if (ledger.epochs == 1) return fail(fmt::format("{} is before the history of this slot, which begins at {}", to_rfc3339(at), since));
+    return fail(fmt::format("the slot's present epoch began later, at {} (\"{}\")", since, ledger.opened_by), {},
+                "if a mark did that, take it back first (--undo)");
+  }
+  if (s.dated.contains(port)) return fail("another mark for a time in the past is on its way", {}, "try again in a moment");
+  s.recorder->hurry();
+  const auto& facts = s.judging.facts(port);
+  s.dated[port] = {std::move(text), std::move(by), ledger.epochs, {}};
+  return EpochQuestion{*path, at, s.config.verdict, {facts.counts(Side::port), facts.counts(Side::device)}, facts.link.max_width};
+}
+
+void Monitor::cancel_dated_mark(const Bdf& port) { state_->dated.erase(port); }
+
+Result<std::vector<Effect>> Monitor::finish_dated_mark(const Bdf& port, LedgerState since) {
+  auto& s = *state_;
+  auto waiting = s.dated.extract(port);
+  if (waiting.empty() || !s.judging.knows(port)) return fail("the mark was given up");
+  auto& mark = waiting.mapped();
+  const auto before = s.judging.ledger(port).state().epochs;
+  if (before != mark.epoch) return fail("the slot was marked meanwhile", {}, "look at its history and try again");
+  LinkLedger ledger(s.config.verdict, std::move(since));
+  for (const auto& [interval, counted] : mark.seen) ledger.observe(interval, counted);
+  const auto now = s.last_round.value_or(s.since);
+  s.recorder->note_epoch(port, s.judging.ledger(port).state());
+  s.recorder->settle(port, now.boot, s.judging.ledger(port).state());
+  s.judging.mark_in_retrospect(port, std::move(ledger), std::move(mark.text));
+  s.recorder->note_dated(port, s.judging.ledger(port).state(), before, std::move(mark.by));
+  s.judge = true;
+  std::vector<Effect> effects;
+  s.settle(effects, now);
+  return effects;
+}
+
+Result<std::pair<MarkTakenBack, std::vector<Effect>>> Monitor::take_back_mark(const Bdf& port, std::string by) {
+  auto& s = *state_;
+  const auto now = s.last_round.value_or(s.since);
+  const bool recorded = s.recorder && s.recorder->knows(port);
+  if (recorded) {
+    s.recorder->note_epoch(port, s.judging.ledger(port).state());
+    s.recorder->settle(port, now.boot, s.judging.ledger(port).state());
+  }
+  auto taken = s.judging.take_back_mark(port);
+  if (!taken) return std::unexpected(taken.error());
+  if (recorded) s.recorder->take_back(port, *taken, std::move(by));
+  s.judge = true;
+  std::vector<Effect> effects;
+  s.settle(effects, now);
+  return std::pair(std::move(*taken), std::move(effects));
 }
 
 std::map<Bdf, std::int64_t> Monitor::State::counted_below() const {

@@ -16,6 +16,7 @@
 #include "core/judging.hpp"
 #include "core/machine.hpp"
 #include "core/probe_request.hpp"
+#include "core/rejudging.hpp"
 #include "core/sample.hpp"
 #include "core/slot.hpp"
 #include "core/status.hpp"
@@ -122,6 +123,17 @@ class Monitor {
   [[nodiscard]] const Judging& judging() const;
   // Something changed at the slot: the link's epoch ends. REQUIRES: judging().knows(port).
   std::vector<Effect> mark(const Bdf& port, std::string text, Instant now, std::string by = {});
+  // A mark for a time in the past, in two steps: what has to be asked of the store, and what it says. Between them the
+  // rounds go on. Fails when the link's present epoch had not begun by then, and while another such mark of the link is
+  // on its way; the second step, when the link was marked meanwhile. REQUIRES: as above.
+  [[nodiscard]] Result<EpochQuestion> begin_dated_mark(const Bdf& port, std::string text, WallTime at, Instant now,
+                                                       std::string by = {});
+  [[nodiscard]] Result<std::vector<Effect>> finish_dated_mark(const Bdf& port, LedgerState since);
+  void cancel_dated_mark(const Bdf& port);
+  // Takes back the mark that began the link's present epoch, if a person made it; `by` is who wants that. The link is
+  // judged, as of the last round, as if it had never been marked. REQUIRES: as above.
+  [[nodiscard]] Result<std::pair<MarkTakenBack, std::vector<Effect>>> take_back_mark(const Bdf& port,
+                                                                                    std::string by = {});
 
   // Status bits nobody reports, at functions the caller is to read and hand in by Round::latched: those of ends that are
   // not native and whose AER capability is readable.

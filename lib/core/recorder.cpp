@@ -137,21 +137,39 @@ void Recorder::settle(const Bdf& port, Nanoseconds now, const LedgerState& ledge
 }
 
 // A new epoch: by a mark, by another card, or because the link had been clean for long enough.
-void Recorder::note_epoch(const Bdf& port, Entry& entry, const LedgerState& ledger) {
+void Recorder::note_epoch(Entry& entry, const LedgerState& ledger) {
   if (ledger.epochs == entry.epochs) return;
   auto by = std::exchange(entry.marked_by, {});
   if (by.empty()) by = "the rule";
-  pending_.marks.push_back({entry.path, ledger.epoch.since.boot, ledger.epochs, ledger.opened_by, std::move(by), false});
+  pending_.marks.push_back({entry.path, ledger.epoch.since.boot, ledger.epochs, ledger.opened_by, std::move(by), false, 0, std::nullopt});
   entry.epochs = ledger.epochs;
   entry.ledger = true;
   news_ = true;
-  (void)port;
+}
+
+void Recorder::note_epoch(const Bdf& port, const LedgerState& ledger) { note_epoch(links_.at(port), ledger); }
+
+void Recorder::note_dated(const Bdf& port, const LedgerState& ledger, std::uint64_t joins, std::string by) {
+  auto& entry = links_.at(port);
+  pending_.marks.push_back({entry.path, ledger.epoch.since.boot, ledger.epochs, ledger.opened_by, std::move(by), false, joins,
+                            ledger.epoch.since.wall});
+  entry.epochs = ledger.epochs;
+  entry.ledger = true;
+  news_ = true;
+}
+
+void Recorder::take_back(const Bdf& port, const MarkTakenBack& taken, std::string by) {
+  auto& entry = links_.at(port);
+  pending_.marks.push_back({entry.path, taken.at.boot, taken.epoch, taken.text, std::move(by), true, taken.joins, std::nullopt});
+  entry.epochs = taken.joins;
+  entry.ledger = true;
+  news_ = true;
 }
 
 std::optional<HistoryBatch> Recorder::take(Instant now, Nanoseconds until, bool all, const Judging& judging,
                                            const EndOf& end) {
   for (auto& [port, entry] : links_) {
-    if (judging.knows(port)) note_epoch(port, entry, judging.ledger(port).state());
+    if (judging.knows(port)) note_epoch(entry, judging.ledger(port).state());
   }
   const auto since_flush = flushed_at_ ? now.boot - *flushed_at_ : flush_interval;
   // Whoever asks again and again must not have the disk write again and again.

@@ -53,6 +53,14 @@ class Recorder {
   void verdict(const VerdictChanged& change);
   // Who marks the link next; told with the epoch that begins.
   void marks(const Bdf& port, std::string by);
+  // The epoch of `ledger` has begun.
+  void note_epoch(const Bdf& port, const LedgerState& ledger);
+  // The epoch of `ledger` has begun in the past. REQUIRES: the epoch before it, `joins`, is settled.
+  void note_dated(const Bdf& port, const LedgerState& ledger, std::uint64_t joins, std::string by);
+  // What is collected so far is due.
+  void hurry() { news_ = true; }
+  // REQUIRES: the epoch taken back is settled.
+  void take_back(const Bdf& port, const MarkTakenBack& taken, std::string by);
   // Takes down how long the link was watched until now, in the epoch that is about to end.
   void settle(const Bdf& port, Nanoseconds now, const LedgerState& ledger);
 
@@ -81,7 +89,7 @@ class Recorder {
     std::array<bool, 2> fresh{};  // the state stored last was of the round that began a group of functions
     bool ledger = false;          // to be stored
   };
-  void note_epoch(const Bdf& port, Entry& entry, const LedgerState& ledger);
+  void note_epoch(Entry& entry, const LedgerState& ledger);
 
   HistorySummary known_;
   HistoryBoot boot_;

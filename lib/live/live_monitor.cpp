@@ -313,6 +313,26 @@ Result<Observation> LiveMonitor::mark(const Bdf& port, std::string text, std::st
   return observation;
 }
 
+Result<EpochQuestion> LiveMonitor::begin_dated_mark(const Bdf& port, std::string text, WallTime at, std::string by) {
+  if (!state_->monitor.judging().knows(port)) return fail(fmt::format("there is no link at {}", to_string(port)));
+  return state_->monitor.begin_dated_mark(port, std::move(text), at, read_clocks(), std::move(by));
+}
+
+Result<Observation> LiveMonitor::finish_dated_mark(const Bdf& port, LedgerState since) {
+  auto effects = state_->monitor.finish_dated_mark(port, std::move(since));
+  if (!effects) return std::unexpected(effects.error());
+  return Observation{std::move(*effects), true};
+}
+
+void LiveMonitor::cancel_dated_mark(const Bdf& port) { state_->monitor.cancel_dated_mark(port); }
+
+Result<std::pair<MarkTakenBack, Observation>> LiveMonitor::take_back_mark(const Bdf& port, std::string by) {
+  if (!state_->monitor.judging().knows(port)) return fail(fmt::format("there is no link at {}", to_string(port)));
+  auto taken = state_->monitor.take_back_mark(port, std::move(by));
+  if (!taken) return std::unexpected(taken.error());
+  return std::pair(std::move(taken->first), Observation{std::move(taken->second), true});
+}
+
 Status LiveMonitor::status() const {
   auto status = state_->monitor.status(read_clocks());
   for (auto& note : machine_notes(machine(), board(), status)) status.notes.push_back(std::move(note));

@@ -73,6 +73,13 @@ class LiveMonitor {
   void note_event(HistoryEventKind kind, std::string text);
   // A new epoch of the link; `by` is who says so. Fails when there is no such link.
   [[nodiscard]] Result<Observation> mark(const Bdf& port, std::string text, std::string by);
+  // A mark for a time in the past (Monitor::begin_dated_mark). What the store is to be asked holds up to the batch that
+  // take_history() gives next.
+  [[nodiscard]] Result<EpochQuestion> begin_dated_mark(const Bdf& port, std::string text, WallTime at, std::string by);
+  [[nodiscard]] Result<Observation> finish_dated_mark(const Bdf& port, LedgerState since);
+  void cancel_dated_mark(const Bdf& port);
+  // Takes back the mark that began the link's present epoch. Fails when no person's did.
+  [[nodiscard]] Result<std::pair<MarkTakenBack, Observation>> take_back_mark(const Bdf& port, std::string by);
 
   [[nodiscard]] Status status() const;
   [[nodiscard]] const Machine& machine() const;

@@ -141,16 +141,20 @@ class HistoryReader::State {
       take_deltas(boot, from, to, sums);
       take_observed(boot, from, to, sums);
       for (const auto& [key, sum] : sums) text += line(boot, key, sum);
+      // What was written down after everything before it was known (a mark, just now) belongs to the boot too.
+      const auto notes_to = to >= end_ && !query_.until ? INT64_MAX : to;
       text += notes("SELECT link, at, grade, direction, candidate, reason FROM verdict WHERE boot=? AND at>? AND at<=? "
                     "ORDER BY at, id",
-                    "grade", boot, from, to, [](const SQLite::Statement& row, Json& json) {
+                    "grade", boot, from, notes_to, [](const SQLite::Statement& row, Json& json) {
                       json["grade"] = to_string(static_cast<Grade>(row.getColumn(2).getInt()));
                       json["direction"] = to_string(static_cast<Direction>(row.getColumn(3).getInt()));
                       json["riser_candidate"] = row.getColumn(4).getInt() != 0;
                       json["reason"] = row.getColumn(5).getString();
                     });
+      // One that was dated to a time when the machine was off stands before the boot that followed.
+      const auto marks_from = from == -day_us && !query_.since ? INT64_MIN : from;
       text += notes("SELECT link, at, epoch, text, by, undone FROM mark WHERE boot=? AND at>? AND at<=? ORDER BY at, id",
-                    "mark", boot, from, to, [](const SQLite::Statement& row, Json& json) {
+                    "mark", boot, marks_from, notes_to, [](const SQLite::Statement& row, Json& json) {
                       json["epoch"] = row.getColumn(2).getInt64();
                       json["text"] = row.getColumn(3).getString();
                       json["by"] = row.getColumn(4).getString();
@@ -228,10 +232,6 @@ class HistoryReader::State {
     return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   }
 
-  // What stands beside the sums: one line for each row of `select`, which begins with link and time.
-  template <class Fill>
-  std::string notes(const char* select, const char* kind, const Boot& boot, std::int64_t from, std::int64_t to,
-                    const Fill& fill) {
   // Each run of the service stands in the piece it begins in, or in the first one.
   std::string watches(const Boot& boot, std::int64_t from, std::int64_t to, bool first) {
     std::string text;
@@ -249,6 +249,10 @@ class HistoryReader::State {
     return text;
   }
 
+  // What stands beside the sums: one line for each row of `select`, which begins with link and time.
+  template <class Fill>
+  std::string notes(const char* select, const char* kind, const Boot& boot, std::int64_t from, std::int64_t to,
+                    const Fill& fill) {
     std::string text;
     auto& row = bound((*statements_)(select), boot.id, from, to);
     while (row.executeStep()) {
@@ -271,11 +275,11 @@ class HistoryReader::State {
   std::size_t boot_ = 0;
   std::int64_t position_ = 0;
   std::int64_t end_ = 0;
+  bool boot_begins_ = true;
 };
 
 HistoryReader::HistoryReader(std::filesystem::path file, HistoryQuery query) {
   if (query.by == HistoryBy::record) records_ = std::make_unique<RecordReader>(std::move(file), std::move(query));
-  bool boot_begins_ = true;
   else state_ = std::make_unique<State>(std::move(file), std::move(query));
 }
 HistoryReader::~HistoryReader() = default;

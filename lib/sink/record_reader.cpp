@@ -282,14 +282,15 @@ class RecordReader::State {
     }
   }
 
+  // One that was dated to a time when the machine was off stands before the boot that followed: here it begins it.
   void take_marks(const Boot& boot, std::int64_t to, std::vector<Line>& lines) {
     auto& get = bound((*statements_)("SELECT link, at, epoch, text, by, undone FROM mark WHERE boot=? AND at>? AND at<=? "
                                      "ORDER BY at, id"),
-                      boot.id, position_, to);
+                      boot.id, position_ < 0 ? INT64_MIN : position_, to);
     while (get.executeStep()) {
       const auto& path = path_of(get.getColumn(0));
       if (path.empty()) continue;
-      const auto at = get.getColumn(1).getInt64();
+      const auto at = std::max<std::int64_t>(get.getColumn(1).getInt64(), 0);
       lines.push_back({at, Rank::mark,
                        {{"kind", "mark"},
                         {"path", path},

@@ -3,9 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <tuple>
 #include <utility>
+#include <vector>
 
+#include "sink/epoch_reader.hpp"
 #include "sink/store_fold.hpp"
 #include "sink/store_text.hpp"
 
@@ -166,7 +169,54 @@ void StoreRows::write_observed(const HistoryObserved& observed) {
   }
 }
 
+// What was recorded since belongs to the new epoch; of the hour that holds the beginning, its share by time.
+void StoreRows::write_dated_mark(const HistoryMark& mark) {
+  const auto link = link_row(mark.link);
+  const auto place = place_of(statements_, mark.dated->time_since_epoch().count()).value_or(BootPlace{boot_, 0});
+  const auto epoch = to_column(mark.epoch);
+  const auto before = to_column(mark.joins);
+  bound(statements_("INSERT INTO mark(boot, at, link, epoch, text, by, undone) VALUES(?,?,?,?,?,?,0)"), place.boot, place.at,
+        link, epoch, mark.text, mark.by)
+      .exec();
+  bound(statements_("UPDATE delta SET epoch=? WHERE link=? AND epoch=? AND (boot>? OR (boot=? AND until>?))"), epoch, link,
+        before, place.boot, place.boot, place.at)
+      .exec();
+  bound(statements_("UPDATE observed SET epoch=? WHERE link=? AND epoch=? AND (boot>? OR (boot=? AND max(start, 0)>=?))"), epoch,
+        link, before, place.boot, place.boot, place.at)
+      .exec();
+  auto& last = bound(statements_("SELECT last FROM boot WHERE id=?"), place.boot);
+  (void)last.executeStep();
+  const auto until = last.getColumn(0).getInt64();
+  struct Part {
+    std::int64_t start, generation, length, watched, loaded;
+  };
+  std::vector<Part> parts;
+  auto& get = bound(statements_("SELECT start, generation, length, watched, loaded FROM observed WHERE link=? AND epoch=? AND "
+                                "boot=? AND start<? AND start+length>?"),
+                    link, before, place.boot, place.at, place.at);
+  while (get.executeStep()) {
+    parts.push_back({get.getColumn(0).getInt64(), get.getColumn(1).getInt64(), get.getColumn(2).getInt64(),
+                     get.getColumn(3).getInt64(), get.getColumn(4).getInt64()});
+  }
+  for (const auto& part : parts) {
+    const auto start = std::max<std::int64_t>(part.start, 0);
+    const auto end = std::min(part.start + part.length, until);
+    if (end <= place.at) continue;
+    const auto share = share_behind(statements_, place.boot, start, end, place.at);
+    const auto watched = static_cast<std::int64_t>(static_cast<double>(part.watched) * share);
+    const auto loaded = static_cast<std::int64_t>(static_cast<double>(part.loaded) * share);
+    bound(statements_("UPDATE observed SET watched=watched-?, loaded=loaded-? WHERE boot=? AND start=? AND link=? AND epoch=? AND "
+                      "generation=?"),
+          watched, loaded, place.boot, part.start, link, before, part.generation)
+        .exec();
+    bound(statements_("INSERT INTO observed VALUES(?,?,?,?,?,?,?,?)"), place.boot, part.start, link, epoch, part.generation,
+          part.length, watched, loaded)
+        .exec();
+  }
+}
+
 void StoreRows::write_mark(const HistoryMark& mark) {
+  if (mark.dated) return write_dated_mark(mark);
   const auto link = link_row(mark.link);
   if (!mark.undone) {
     bound(statements_("INSERT INTO mark(boot, at, link, epoch, text, by, undone) VALUES(?,?,?,?,?,?,0)"), boot_,
@@ -174,16 +224,40 @@ void StoreRows::write_mark(const HistoryMark& mark) {
         .exec();
     return;
   }
-  bound(statements_("UPDATE mark SET undone=1 WHERE link=? AND epoch=?"), link, to_column(mark.epoch)).exec();
-  bound(statements_("UPDATE delta SET epoch=? WHERE link=? AND epoch=?"), to_column(mark.epoch - 1), link,
+  bound(statements_("UPDATE mark SET undone=1, by=by||', taken back by '||? WHERE link=? AND epoch=? AND undone=0"), mark.by,
+        link, to_column(mark.epoch))
+      .exec();
+  bound(statements_("UPDATE delta SET epoch=? WHERE link=? AND epoch=?"), to_column(mark.joins), link,
         to_column(mark.epoch))
       .exec();
   bound(statements_("INSERT INTO observed SELECT boot, start, link, ?, generation, length, watched, loaded FROM observed "
                     "WHERE link=? AND epoch=? ON CONFLICT DO UPDATE SET watched=watched+excluded.watched, "
                     "loaded=loaded+excluded.loaded"),
-        to_column(mark.epoch - 1), link, to_column(mark.epoch))
+        to_column(mark.joins), link, to_column(mark.epoch))
       .exec();
   bound(statements_("DELETE FROM observed WHERE link=? AND epoch=?"), link, to_column(mark.epoch)).exec();
+}
+
+// One row for each run of the service. One that was killed is as long as what it last wrote, and has not ended.
+void StoreRows::write_watch(const HistoryBatch& batch) {
+  const auto begin = [this](std::int64_t at, const std::string& version) {
+    bound(statements_("INSERT INTO watch(boot, since, until, ended, version) VALUES(?,?,?,0,?)"), boot_, at, at, version).exec();
+  };
+  for (const auto& event : batch.events) {
+    if (event.kind == HistoryEventKind::watch_begins) begin(microseconds_of(event.at), event.text);
+  }
+  const auto last = [this] {
+    auto& get = bound(statements_("SELECT max(id) FROM watch WHERE boot=? AND ended=0"), boot_);
+    return get.executeStep() && !get.getColumn(0).isNull() ? get.getColumn(0).getInt64() : 0;
+  };
+  // The row of the run that goes on was lost with a file.
+  if (last() == 0) begin(now_, {});
+  const auto row = last();
+  bound(statements_("UPDATE watch SET until=max(until, ?) WHERE id=?"), now_, row).exec();
+  for (const auto& event : batch.events) {
+    if (event.kind != HistoryEventKind::watch_ends) continue;
+    bound(statements_("UPDATE watch SET until=max(until, ?), ended=1 WHERE id=?"), microseconds_of(event.at), row).exec();
+  }
 }
 
 void StoreRows::write_news(const HistoryBatch& batch) {
@@ -235,31 +309,10 @@ void StoreRows::write(const HistoryBatch& batch) {
   write_deltas(batch);
   for (const auto& observed : batch.observed) write_observed(observed);
   write_news(batch);
+  write_watch(batch);
   // Undoing a mark concerns what was written under it, so marks come last.
   for (const auto& mark : batch.marks) write_mark(mark);
   for (const auto& [key, end] : batch.ends) write_end(key, end);
-// One row for each run of the service. One that was killed is as long as what it last wrote, and has not ended.
-void StoreRows::write_watch(const HistoryBatch& batch) {
-  const auto begin = [this](std::int64_t at, const std::string& version) {
-    bound(statements_("INSERT INTO watch(boot, since, until, ended, version) VALUES(?,?,?,0,?)"), boot_, at, at, version).exec();
-  };
-  for (const auto& event : batch.events) {
-    if (event.kind == HistoryEventKind::watch_begins) begin(microseconds_of(event.at), event.text);
-  }
-  const auto last = [this] {
-    auto& get = bound(statements_("SELECT max(id) FROM watch WHERE boot=? AND ended=0"), boot_);
-    return get.executeStep() && !get.getColumn(0).isNull() ? get.getColumn(0).getInt64() : 0;
-  };
-  // The row of the run that goes on was lost with a file.
-  if (last() == 0) begin(now_, {});
-  const auto row = last();
-  bound(statements_("UPDATE watch SET until=max(until, ?) WHERE id=?"), now_, row).exec();
-  for (const auto& event : batch.events) {
-    if (event.kind != HistoryEventKind::watch_ends) continue;
-    bound(statements_("UPDATE watch SET until=max(until, ?), ended=1 WHERE id=?"), microseconds_of(event.at), row).exec();
-  }
-}
-
   for (const auto& [path, ledger] : batch.ledgers) write_ledger(path, ledger);
 }
 
@@ -309,7 +362,6 @@ std::expected<HistorySummary, StoreFailure> StoreRows::summary() {
     if (const auto port = parse_bdf(links.getColumn(3).getString())) link.now.port = *port;
     link.since = WallTime(std::chrono::microseconds(links.getColumn(4).getInt64()));
     if (links.getColumn(5).isNull()) continue;
-  write_watch(batch);
     link.now.card = Card{static_cast<std::uint16_t>(links.getColumn(5).getUInt()),
                          static_cast<std::uint16_t>(links.getColumn(6).getUInt()), links.getColumn(7).getString(),
                          links.getColumn(8).getString()};

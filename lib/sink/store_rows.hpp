@@ -40,6 +40,7 @@ class StoreRows {
   void write_watch(const HistoryBatch& batch);
   void write_news(const HistoryBatch& batch);
   void write_mark(const HistoryMark& mark);
+  void write_dated_mark(const HistoryMark& mark);
   void write_end(const EndKey& key, const EndCountsState& state);
   void write_ledger(const std::string& path, const LedgerState& state);
   void add_total(std::int64_t link, Side side, Severity severity, const std::string& token, std::uint64_t count);

@@ -84,9 +84,9 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Tally, since, counts, timeouts_a
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(TrendSteps, step, episodes)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ClosedEpoch, since, until, opened_by, errors, episodes, loaded)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(LedgerState, until, age, odometer, lifetime, epoch, opened_by,
-                                                opened_by_time, closed, epochs, directions, trend, quiet, narrow_for,
+                                                opened_by_time, closed, epochs, numbered, directions, trend, quiet, narrow_for,
                                                 narrow_width, seen_wide, narrow, link_protocol, surprise_down,
-                                                end_to_end, transitions, recent_transitions)
+                                                end_to_end, transitions, recent_transitions, superseded)
 // NOLINTEND(misc-use-internal-linkage)
 
 namespace {

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "core/unique_fd.hpp"
+#include "sink/epoch_reader.hpp"
 #include "sink/history_reader.hpp"
 
 namespace wopr {
@@ -116,6 +117,8 @@ struct StoreThread::State {
   HistoryBatch queue;
   std::vector<std::pair<HistoryQuery, UniqueFd>> questions;
   std::size_t open_questions = 0;
+  std::vector<std::pair<std::uint64_t, EpochQuestion>> epochs;
+  std::vector<Judged> judged;
   StoreReport report;
   bool stopping = false;
   bool writing = false;  // something the thread has taken is not on the disk
@@ -141,6 +144,7 @@ struct StoreThread::State {
   [[nodiscard]] bool hangs() const;
   void try_to_write();
   void look_after();
+  void judge_epochs();
   void answer_all();
   void wait();
 };
@@ -232,6 +236,26 @@ void StoreThread::State::look_after() {
   }
 }
 
+void StoreThread::State::judge_epochs() {
+  std::vector<std::pair<std::uint64_t, EpochQuestion>> asked;
+  {
+    const std::lock_guard lock(mutex);
+    if (!queue.empty()) return;  // what is to be judged is in there
+    asked = std::exchange(epochs, {});
+  }
+  for (auto& [number, question] : asked) {
+    Result<LedgerState> answer = fail("the history cannot be written now", {}, "try again when it can: see wopr-aer status");
+    if (writer && writer->idle()) {
+      const auto records = read_epoch(options.file, question);
+      if (records) answer = wopr::judge_again(question, *records);
+      else answer = std::unexpected(records.error().error);
+    }
+    const std::lock_guard lock(mutex);
+    judged.push_back({number, std::move(answer)});
+    signal_event(told.get());
+  }
+}
+
 void StoreThread::State::answer_all() {
   std::list<Answering> answered;  // their pipes close last: who has read an answer's end may ask again at once
   for (auto it = answering.begin(); it != answering.end();) {
@@ -262,6 +286,7 @@ void StoreThread::State::run() {
   while (take()) {
     try_to_load();
     try_to_write();
+    judge_epochs();
     answer_all();
     {
       const std::lock_guard lock(mutex);
@@ -327,6 +352,19 @@ bool StoreThread::answer(HistoryQuery query, int pipe) {
   state_->questions.emplace_back(std::move(query), std::move(end));
   signal_event(state_->wake.get());
   return true;
+}
+
+bool StoreThread::judge_again(std::uint64_t number, EpochQuestion question) {
+  const std::lock_guard lock(state_->mutex);
+  if (state_->epochs.size() >= most_questions) return false;
+  state_->epochs.emplace_back(number, std::move(question));
+  signal_event(state_->wake.get());
+  return true;
+}
+
+std::vector<StoreThread::Judged> StoreThread::take_judged() {
+  const std::lock_guard lock(state_->mutex);
+  return std::exchange(state_->judged, {});
 }
 
 int StoreThread::report_fd() const { return state_->told.get(); }

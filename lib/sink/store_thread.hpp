@@ -11,8 +11,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/history_query.hpp"
+#include "core/rejudging.hpp"
 #include "core/history_writer.hpp"
 #include "sink/store.hpp"
 
@@ -50,6 +52,16 @@ class StoreThread {
   void set_limits(const StoreLimits& limits);
   // Answers into `pipe`, which is closed when all is said. Too many at once: false.
   [[nodiscard]] bool answer(HistoryQuery query, int pipe);
+
+  // Judges an epoch again, once everything written so far is on the disk; `number` is for the caller to know the answer
+  // by. Too many at once: false.
+  struct Judged {
+    std::uint64_t number = 0;
+    Result<LedgerState> ledger;
+  };
+  [[nodiscard]] bool judge_again(std::uint64_t number, EpochQuestion question);
+  // What was judged meanwhile; report_fd() tells of it.
+  [[nodiscard]] std::vector<Judged> take_judged();
 
   [[nodiscard]] int report_fd() const;
   // The latest report; clears report_fd().

@@ -97,6 +97,35 @@ TEST_F(HistoryTest, days_hours_boots_and_periods_add_up) {
   EXPECT_TRUE(ask({.by = HistoryBy::day, .ports = {"0000:00:01.1"}, .since = {}, .until = {}}).empty());
 }
 
+TEST_F(HistoryTest, a_mark_taken_back_joins_its_epoch_with_another) {
+  Store store(file_);
+  ASSERT_TRUE(store.load());
+  auto third = batch("b", 4h, 11);
+  third.deltas[0].epoch = third.observed[0].epoch = 2;
+  auto fourth = third;
+  fourth.until = fourth.deltas[0].to = fourth.observed[0].to = 5h;
+  fourth.deltas[0].epoch = fourth.observed[0].epoch = 3;
+  fourth.marks.push_back({path, 4h + 30min, 3, "cable turned", "uid 0", false});
+  ASSERT_TRUE(store.commit(third, {"w", 4}));
+  ASSERT_TRUE(store.commit(fourth, {"w", 5}));
+  ASSERT_EQ(ask({.by = HistoryBy::epoch, .ports = {}, .since = {}, .until = {}})[0].buckets.size(), 3U);
+  HistoryBatch undo;
+  undo.boot = fourth.boot;
+  undo.until = 6h;
+  undo.marks.push_back({path, 4h + 30min, 3, "cable turned", "uid 1", true, 1});
+  ASSERT_TRUE(store.commit(undo, {"w", 6}));
+  const auto slot = ask({.by = HistoryBy::epoch, .ports = {}, .since = {}, .until = {}})[0];
+  ASSERT_EQ(slot.buckets.size(), 2U);
+  EXPECT_EQ(slot.buckets[0].errors(), 14U + 11U);
+  EXPECT_EQ(slot.buckets[1].errors(), 11U);
+  EXPECT_DOUBLE_EQ(slot.buckets[0].watched_s + slot.buckets[1].watched_s, 5 * 3600);
+  Style style;
+  style.width = 200;
+  const auto text = render_history({slot}, HistoryBy::epoch, style);
+  EXPECT_NE(text.find("marked: riser \"new\" (uid 0)\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("marked: cable turned (uid 0, taken back by uid 1), undone"), std::string::npos) << text;
+}
+
 TEST_F(HistoryTest, tells_when_nobody_watched) {
   {
     Store store(file_);

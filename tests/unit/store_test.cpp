@@ -330,7 +330,7 @@ TEST(StoreText, a_ledger_with_everything_in_it_comes_back_equal) {
     if (i % 7 == 0) counted.push_back({Side::device, Severity::correctable, {{"BadTLP", 900}, {"Rollover", 1}}});
     if (i % 11 == 0) counted.push_back({Side::port, Severity::nonfatal, {{"DLP", 1}, {"ECRC", 1}, {"SDES", 1}}});
     ledger.observe(interval, counted);
-    if (i == 150) ledger.mark(interval.to, "redriver \"fitted\"\n");
+    if (i == 150) ledger.mark(interval.to, "redriver \"fitted\"\n", true);
   }
   ledger.unattributed(3);
   const auto& state = ledger.state();

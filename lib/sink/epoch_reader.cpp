@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sink/epoch_reader.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "sink/store_fold.hpp"
+
+namespace wopr {
+namespace {
+
+constexpr int busy_wait_ms = 2000;
+constexpr std::size_t most_deltas = 50'000;
+// Of what is older only days are known, and some of them may be forgotten already (StoreLimits).
+constexpr std::int64_t oldest_us = 90 * day_us;
+
+std::unexpected<StoreFailure> refuse(std::string what, std::string advice) {
+  return std::unexpected(StoreFailure{StoreFailure::Kind::trouble, {std::move(what), {}, std::move(advice)}});
+}
+
+class Reading {
+ public:
+  Reading(Statements& statements, const EpochQuestion& question, BootPlace begin)
+      : statements_(statements), question_(question), begin_(begin) {}
+
+  std::expected<EpochRecords, StoreFailure> read() {
+    auto& link = bound(statements_("SELECT id FROM link WHERE path=?"), question_.link);
+    if (!link.executeStep()) return refuse("the history does not know this link", {});
+    link_ = link.getColumn(0).getInt64();
+    if (auto fine = check(); !fine) return std::unexpected(fine.error());
+    EpochRecords records;
+    auto& boots = bound(statements_("SELECT id, zero, last FROM boot WHERE id>=? ORDER BY id"), begin_.boot);
+    while (boots.executeStep()) {
+      const auto id = boots.getColumn(0).getInt64();
+      auto& boot = records.boots.emplace_back();
+      boot.zero = WallTime(std::chrono::microseconds(boots.getColumn(1).getInt64()));
+      boot.from = time(id == begin_.boot ? begin_.at : 0);
+      boot.until = time(boots.getColumn(2).getInt64());
+      fill(boot, id, id == begin_.boot ? begin_.at : INT64_MIN);
+    }
+    return records;
+  }
+
+ private:
+  static Nanoseconds time(std::int64_t us) { return std::chrono::microseconds(us); }
+
+  [[nodiscard]] std::expected<void, StoreFailure> check() {
+    auto& age = bound(statements_("SELECT sum(last) FROM boot WHERE id>=?"), begin_.boot);
+    (void)age.executeStep();
+    if (age.getColumn(0).getInt64() - begin_.at > oldest_us) {
+      return refuse("that is too long ago to judge again what came since", "mark the slot as of now, or within 90 days");
+    }
+    auto& coarse = bound(statements_("SELECT zero+max(delta.until) FROM delta JOIN boot ON boot.id=delta.boot WHERE link=? AND "
+                                     "span>0 AND (boot>? OR (boot=? AND delta.until>?)) GROUP BY boot ORDER BY boot DESC LIMIT 1"),
+                         link_, begin_.boot, begin_.boot, begin_.at);
+    if (coarse.executeStep()) {
+      return refuse("of errors since then only the hour is still known, which is too little to judge them by",
+                    fmt::format("a mark can be dated back to {}",
+                                to_rfc3339(WallTime(std::chrono::microseconds(coarse.getColumn(0).getInt64())))));
+    }
+    auto& many = bound(statements_("SELECT count(*) FROM delta WHERE link=? AND (boot>? OR (boot=? AND until>?))"), link_,
+                       begin_.boot, begin_.boot, begin_.at);
+    (void)many.executeStep();
+    if (many.getColumn(0).getInt64() > static_cast<std::int64_t>(most_deltas)) {
+      return refuse(fmt::format("there are more than {} records of errors since then", most_deltas), "mark the slot as of now");
+    }
+    return {};
+  }
+
+  void fill(EpochRecords::Boot& boot, std::int64_t id, std::int64_t from) {
+    auto& deltas = bound(statements_("SELECT since, until, side, severity, name, count, evidence, watched FROM delta "
+                                     "JOIN token ON token.id=token WHERE boot=? AND until>? AND link=? ORDER BY until, delta.id"),
+                         id, from, link_);
+    while (deltas.executeStep()) {
+      auto& delta = boot.deltas.emplace_back();
+      delta.from = time(deltas.getColumn(0).getInt64());
+      delta.to = time(deltas.getColumn(1).getInt64());
+      delta.side = static_cast<Side>(deltas.getColumn(2).getInt());
+      delta.severity = static_cast<Severity>(deltas.getColumn(3).getInt());
+      delta.token = deltas.getColumn(4).getString();
+      delta.count = from_column(deltas.getColumn(5).getInt64());
+      delta.evidence = static_cast<Evidence>(deltas.getColumn(6).getInt());
+      delta.watched = deltas.getColumn(7).getInt() != 0;
+    }
+    fill_hours(boot, id);
+    auto& states = bound(statements_("SELECT at, speed, width, max_speed, max_width FROM state WHERE boot=? AND link=? "
+                                     "ORDER BY at, id"),
+                         id, link_);
+    while (states.executeStep()) {
+      auto& state = boot.states.emplace_back();
+      state.at = time(states.getColumn(0).getInt64());
+      if (!states.getColumn(1).isNull()) state.speed_gts = states.getColumn(1).getDouble();
+      if (!states.getColumn(2).isNull()) state.width = states.getColumn(2).getUInt();
+      if (!states.getColumn(3).isNull()) state.max_speed_gts = states.getColumn(3).getDouble();
+      if (!states.getColumn(4).isNull()) state.max_width = states.getColumn(4).getUInt();
+    }
+  }
+
+  // Of the hour that holds the beginning, its share by time.
+  void fill_hours(EpochRecords::Boot& boot, std::int64_t id) {
+    std::map<std::pair<std::int64_t, std::int64_t>, EpochRecords::Hour> hours;
+    auto& observed = bound(statements_("SELECT start, length, generation, watched, loaded FROM observed WHERE boot=? AND link=?"),
+                           id, link_);
+    while (observed.executeStep()) {
+      const auto start = std::max<std::int64_t>(observed.getColumn(0).getInt64(), 0);
+      const auto end = std::min<std::int64_t>(observed.getColumn(0).getInt64() + observed.getColumn(1).getInt64(),
+                                              microseconds_of(boot.until));
+      const auto from = std::max(start, microseconds_of(boot.from));
+      if (end <= from) continue;
+      auto& hour = hours[{start, end}];
+      hour.from = time(from);
+      hour.to = time(end);
+      const auto share = share_behind(statements_, id, start, end, from);
+      const auto part = [&](int column) {
+        return time(static_cast<std::int64_t>(static_cast<double>(observed.getColumn(column).getInt64()) * share));
+      };
+      const auto generation = observed.getColumn(2).getUInt();
+      hour.watched.at(generation) += part(3);
+      hour.loaded.at(generation) += part(4);
+    }
+    for (const auto& [place, hour] : hours) boot.hours.push_back(hour);
+  }
+
+  Statements& statements_;
+  const EpochQuestion& question_;
+  BootPlace begin_;
+  std::int64_t link_ = 0;
+};
+
+}  // namespace
+
+std::optional<BootPlace> place_of(Statements& statements, std::int64_t wall_us) {
+  std::optional<BootPlace> place;
+  auto& boots = statements("SELECT id, zero, last FROM boot ORDER BY id");
+  while (boots.executeStep()) {
+    const auto zero = boots.getColumn(1).getInt64();
+    place = BootPlace{boots.getColumn(0).getInt64(), wall_us - zero};
+    if (zero + boots.getColumn(2).getInt64() >= wall_us) break;
+  }
+  boots.reset();
+  return place;
+}
+
+double share_behind(Statements& statements, std::int64_t boot, std::int64_t start, std::int64_t end, std::int64_t at) {
+  if (at <= start) return 1;
+  if (at >= end) return 0;
+  std::int64_t whole = 0;
+  std::int64_t behind = 0;
+  auto& runs = bound(statements("SELECT since, until FROM watch WHERE boot=? AND until>? AND since<?"), boot, start, end);
+  while (runs.executeStep()) {
+    const auto since = std::max(runs.getColumn(0).getInt64(), start);
+    const auto until = std::min(runs.getColumn(1).getInt64(), end);
+    whole += until - since;
+    behind += std::max<std::int64_t>(until - std::max(since, at), 0);
+  }
+  runs.reset();
+  // A history from before runs were recorded.
+  if (whole <= 0) return static_cast<double>(end - at) / static_cast<double>(end - start);
+  return static_cast<double>(behind) / static_cast<double>(whole);
+}
+
+std::expected<EpochRecords, StoreFailure> read_epoch(const std::filesystem::path& file, const EpochQuestion& question) {
+  try {
+    SQLite::Database database(file.string(), SQLite::OPEN_READONLY, busy_wait_ms);
+    Statements statements(database);
+    // One picture of it: folding goes on in between otherwise.
+    SQLite::Transaction transaction(database);
+    const auto begin = place_of(statements, question.since.time_since_epoch().count());
+    if (!begin) return refuse("the history is empty", {});
+    auto records = Reading(statements, question, *begin).read();
+    statements.reset();
+    return records;
+  } catch (const SQLite::Exception& error) {
+    return std::unexpected(failure_of(error, file.string()));
+  }
+}
+
+}  // namespace wopr
