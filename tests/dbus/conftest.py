@@ -6,6 +6,7 @@ import pytest
 
 from bus import Bus
 from client import Client
+from daemon import Daemon, make_machine
 from service import Service
 
 
@@ -48,6 +49,20 @@ def start_service(programs, stopped_bus):
     yield start
     for service in started:
         service.close()
+
+
+@pytest.fixture(scope="session")
+def machine(tmp_path_factory):
+    return make_machine(tmp_path_factory.mktemp("machine"))
+
+
+@pytest.fixture
+def daemon(programs, bus, machine, tmp_path):
+    """The real service, with a history of its own."""
+    daemon = Daemon(programs / "wopr-aerd", bus.address, machine, tmp_path / "state")
+    daemon.start()
+    yield daemon
+    daemon.stop()
 
 
 @pytest.fixture

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Buses that go, stop and come back; clients that do not read; two services. Counting goes on through all of it."""
 import os
-import socket
 import subprocess
 import time
 
 import pytest
-from gi.repository import Gio, GLib
-
 import statuses
 from bus import DEADLINE
 from client import LINK, MANAGER, NAME, ROOT, Client
+from rude import blob
+from rude import connect as connect_rudely
 
 PCIE3 = statuses.path("0000:c0:01.1")
 
@@ -101,23 +100,10 @@ def test_links_that_came_and_went_meanwhile_are_told_right(bus, start_service, c
     assert there == {"PCIE5", "PCIE3", "PCIE6"}
 
 
-def blob(method, path, interface, name, signature=None, *arguments):
-    message = Gio.DBusMessage.new_method_call(method, path, interface, name)
-    message.set_serial(1)
-    if signature:
-        message.set_body(GLib.Variant(signature, arguments))
-    return bytes(message.to_blob(Gio.DBusCapabilityFlags.NONE))
-
-
 def test_a_client_that_never_reads_harms_nobody(bus, start_service, connect):
     service = start_service(statuses.many(300))
     other = connect()
-    with socket.socket(socket.AF_UNIX) as rude:
-        rude.settimeout(DEADLINE)
-        rude.connect(bus.address.removeprefix("unix:path="))
-        rude.sendall(b"\0AUTH EXTERNAL " + str(os.getuid()).encode().hex().encode() + b"\r\n")
-        assert rude.recv(4096).startswith(b"OK")
-        rude.sendall(b"BEGIN\r\n" + blob("org.freedesktop.DBus", "/", "org.freedesktop.DBus", "Hello"))
+    with connect_rudely(bus.address) as rude:
         ask = blob(NAME, ROOT, MANAGER, "ListLinks", "(uu)", 0, 128)
         for _ in range(300):  # some 100 MB of replies
             rude.sendall(ask)
