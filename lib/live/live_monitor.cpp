@@ -275,6 +275,7 @@ std::vector<ClearRequest> LiveMonitor::begin_clearing() {
 }
 
 Observation LiveMonitor::take_clear_answers(std::vector<ClearAnswer> answers, const std::string& trouble) {
+  for (const auto& bdf : state_->clearing) state_->latched.forget(bdf);
   state_->clearing.clear();
   if (!trouble.empty()) state_->monitor.stop_clearing(trouble);
   Round round;

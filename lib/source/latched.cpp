@@ -61,6 +61,10 @@ void LatchedReader::watch(std::vector<LatchedSource> sources) {
   }
 }
 
+void LatchedReader::forget(const Bdf& bdf) {
+  if (const auto found = state_->watched.find(bdf); found != state_->watched.end()) found->second.last.reset();
+}
+
 std::vector<LatchedSample> LatchedReader::read(const std::set<Bdf>& except) {
   std::vector<LatchedSample> changed;
   for (auto& [bdf, w] : state_->watched) {

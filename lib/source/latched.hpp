@@ -39,6 +39,9 @@ class LatchedReader {
   // What has changed since the last round; the first round after watch() has all. `except`: not read this time.
   [[nodiscard]] std::vector<LatchedSample> read(const std::set<Bdf>& except = {});
 
+  // The next round has this function's registers even if they read as before: bits were cleared, and may be set again.
+  void forget(const Bdf& bdf);
+
  private:
   struct State;
   std::unique_ptr<State> state_;

@@ -130,6 +130,26 @@ TEST_F(LiveMonitorTest, ADeviceThatWakesIsLookedAtAndASleeperNever) {
   EXPECT_EQ(card(monitor).evidence.evidence, Evidence::sticky);
 }
 
+// What is set again before the next look reads as it did before it was cleared.
+TEST_F(LiveMonitorTest, AnErrorRightAfterEachClearingIsCounted) {
+  both("active");
+  auto monitor = start();
+  const auto gpu = *parse_bdf("0000:c1:00.0");
+  const auto answer = [&] {
+    std::vector<ClearAnswer> answers;
+    for (const auto& request : monitor.begin_clearing()) answers.push_back({request.bdf, request.bits, {}});
+    (void)monitor.take_clear_answers(std::move(answers), {});
+  };
+  answer();  // it is permitted
+  latch(TempTree::gpu, 0x10de, 0, 0x40);
+  for (std::uint64_t n = 1; n <= 5; ++n) {
+    (void)monitor.sample();
+    EXPECT_EQ(monitor.begin_clearing(), (std::vector<ClearRequest>{{gpu, 0x40}})) << n;
+    answer();  // and the bit is set again at once
+    EXPECT_EQ(find_count(*card(monitor).counts[0], "BadTLP"), n);
+  }
+}
+
 TEST_F(LiveMonitorTest, NobodyIsWokenThroughWhatStandsBelow) {
   both("unsupported");  // these two never sleep by themselves, but a read would wake the port above
   say(TempTree::port, "suspended");
