@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <malloc.h>
 #include <spdlog/async.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -33,6 +34,7 @@ void block_signals() {
 int main(int argc, char** argv) {
   const auto parsed = wopr::parse_options(argc, argv);
   if (!parsed.options) return parsed.exit_status;
+  mallopt(M_ARENA_MAX, 1);  // the threads allocate little, and what one has freed another can use
   block_signals();
   set_up_log();
   int status = 1;

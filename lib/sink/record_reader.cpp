@@ -70,7 +70,7 @@ class RecordReader::State {
 
   void begin() {
     database_ = std::make_unique<SQLite::Database>(file_.string(), SQLite::OPEN_READONLY, busy_wait_ms);
-    database_->exec("PRAGMA cache_size=-512");
+    database_->exec("PRAGMA cache_size=-128");
     statements_.emplace(*database_);
     auto& links = (*statements_)("SELECT id, path, slot, port FROM link");
     while (links.executeStep()) {

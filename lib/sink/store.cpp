@@ -259,7 +259,7 @@ class Store::State {
     database_ = std::make_unique<SQLite::Database>(file_.string(), flags, busy_wait_ms);
     database_->exec("PRAGMA synchronous=FULL");
     database_->exec("PRAGMA journal_size_limit=4194304");
-    database_->exec("PRAGMA cache_size=-512");
+    database_->exec("PRAGMA cache_size=-128");
     database_->exec("PRAGMA cell_size_check=ON");
     statements_.emplace(*database_);
     // The first read recovers the log, if one was left.
