@@ -44,6 +44,11 @@ SLOTS = {slot.name: slot for slot in (
 EXPANDERS = {0x40: "14.0", 0x80: "18.0", 0xc0: "1c.0"}
 
 ENDPOINTS = {"gpu": "virtio-gpu-pci,aer=on", "rng": "virtio-rng-pci,aer=on", "e1000e": "e1000e"}
+# Cards that can be told apart, and hot-plugged: their Device Serial Number is made of the MAC address (QEMU:
+# hw/net/e1000e.c, e1000e_gen_dsn).
+ENDPOINTS |= {f"card{n}": f"e1000e,mac=52:54:00:00:00:{n:02x},romfile=" for n in (1, 2, 3)}
+CARD_KEYS = {f"card{n}": f"8086:10d3 525400ffff0000{n:02x}" for n in (1, 2, 3)}
+CARD_MODEL = "8086:10d3"
 DEFAULT_ENDPOINTS = {name: "rng" if name == "PCIE4" else "gpu" for name in SLOTS}
 
 
@@ -51,8 +56,21 @@ def bus_id(bridge: int) -> str:
     return f"pcie.{bridge:x}"
 
 
-def topology_arguments(endpoints: dict[str, str | None]) -> list[str]:
-    """-device arguments of bridges, ports and endpoints; None leaves a slot empty."""
+def switch(slot: Slot, cards: tuple[str | None, ...]) -> list[str]:
+    """A switch in a slot with one downstream port for each card; None leaves the port empty."""
+    upstream = f"up{slot.index}"
+    arguments = [f"x3130-upstream,id={upstream},bus={slot.port_id}"]
+    for number, card in enumerate(cards):
+        port = f"down{slot.index}-{number}"
+        chassis = 20 + 10 * slot.index + number
+        arguments.append(f"xio3130-downstream,id={port},chassis={chassis},slot={chassis},bus={upstream},addr={number:x}.0")
+        if card:
+            arguments.append(f"{ENDPOINTS[card]},id={slot.device_id}-{number},bus={port}")
+    return arguments
+
+
+def topology_arguments(endpoints: dict[str, str | tuple | None]) -> list[str]:
+    """-device arguments of bridges, ports and endpoints; None leaves a slot empty, a tuple of cards is a switch."""
     arguments = []
     for bridge, address in EXPANDERS.items():
         arguments.append(f"pxb-pcie,id={bus_id(bridge)},bus_nr={bridge:#x},bus=pcie.0,addr={address}")
@@ -64,8 +82,10 @@ def topology_arguments(endpoints: dict[str, str | None]) -> list[str]:
         arguments.append(f"pcie-root-port,id={slot.port_id},chassis={slot.index},slot={slot.number},"
                          f"{where}.1,multifunction=on,x-speed=16,x-width=16")
     for name, kind in endpoints.items():
-        if kind:
-            slot = SLOTS[name]
+        slot = SLOTS[name]
+        if isinstance(kind, tuple):
+            arguments += switch(slot, kind)
+        elif kind:
             arguments.append(f"{ENDPOINTS[kind]},id={slot.device_id},bus={slot.port_id}")
     return [word for argument in arguments for word in ("-device", argument)]
 

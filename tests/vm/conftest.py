@@ -120,6 +120,14 @@ def product(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(scope="session")
+def product_disk(product: Path | None) -> Path:
+    """The product's disk, for tests that boot machines of their own."""
+    if product is None:
+        pytest.fail("the product's tests need --install-tree DIR or --deb FILE")
+    return product
+
+
+@pytest.fixture(scope="session")
 def boot(pool: Pool, product: Path | None) -> Callable[..., Machine]:
     """boot(kernel="newer", append=("pci=noaer",)): a running machine, shared with whoever asks for the same."""
     return lambda **wishes: pool.get(Setup(product=product, **wishes))

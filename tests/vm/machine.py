@@ -41,7 +41,7 @@ class Setup:
     """What a test wants of its machine; equal setups may share one."""
     kernel: str = "stable"                 # a role of images.KERNEL_ROLES
     append: tuple[str, ...] = ()           # more kernel arguments
-    endpoints: tuple[tuple[str, str | None], ...] = tuple(board.DEFAULT_ENDPOINTS.items())
+    endpoints: tuple[tuple[str, str | tuple | None], ...] = tuple(board.DEFAULT_ENDPOINTS.items())
     product: Path | None = None            # squashfs from pack_product, laid over the root file system
     data_disk: Path | None = None          # raw ext4 image (make_data_disk), at /var/lib/wopr-aer
     acpi: Path | None = None               # compiled DSDT that replaces the firmware's

@@ -6,7 +6,6 @@ WOPR_STORE_FULL=1 in the environment runs the long forms: fifty kills instead of
 from __future__ import annotations
 
 import json
-import os
 import random
 import time
 from collections import Counter
@@ -16,20 +15,15 @@ import pytest
 
 import aer
 import board
+import ledger
 import product
 from aer import Error
+from ledger import FILE, FULL, in_history, kernel, lifetimes, running, start
 from machine import Machine, Setup, make_data_disk
 from service import UNIT, within
 
-FILE = "/var/lib/wopr-aer/history.db"
-FULL = bool(os.environ.get("WOPR_STORE_FULL"))
 KILLS = 50 if FULL else 10
 POWER_LOSSES = 10 if FULL else 3
-
-
-def start(machine: Machine) -> None:
-    machine.guest.run("systemd-sysusers && chown -R wopr-aer:wopr-aer /var/lib/wopr-aer 2>/dev/null; systemctl daemon-reload && "
-                      f"systemctl reload dbus; systemctl reset-failed {UNIT}; systemctl start {UNIT}", timeout=180)
 
 
 @pytest.fixture
@@ -39,50 +33,13 @@ def served(installed) -> Callable[[], Machine]:
 
     def get() -> Machine:
         machine = installed()
-        machine.guest.run(f"systemctl stop {UNIT}; rm -rf /var/lib/wopr-aer/*", check=False, timeout=60)
-        start(machine)
+        ledger.begin(machine)
         used.append(machine)
         return machine
 
     yield get
     for machine in used:
-        machine.guest.run(f"systemctl stop {UNIT}; umount /var/lib/wopr-aer 2>/dev/null; rm -rf /var/lib/wopr-aer/*",
-                          check=False, timeout=60)
-
-
-def flat(lifetime: dict | None, side: str) -> Counter:
-    return +Counter((lifetime or {}).get(side) or {})
-
-
-def lifetimes(machine: Machine) -> dict[tuple[str, str], Counter]:
-    document = product.status(machine)
-    assert document["monitor"] == "service", document["notes"]
-    return {(slot, side): flat(product.link(document, slot)["lifetime"], side) for slot in board.SLOTS for side in aer.SIDES}
-
-
-def kernel(machine: Machine) -> dict[tuple[str, str], Counter]:
-    ends = {}
-    for end, counts in aer.link_counters(machine).items():
-        ends[end] = +((counts.correctable or Counter()) + (counts.nonfatal or Counter()) + (counts.fatal or Counter()))
-    return ends
-
-
-def in_history(machine: Machine, by: str = "day") -> dict[tuple[str, str], Counter]:
-    """What `wopr-aer history` says, added up over all its pieces."""
-    document = json.loads(machine.guest.run(["wopr-aer", "history", "--json", "--by", by], user="owner", timeout=60).stdout)
-    ends = {(slot, side): Counter() for slot in board.SLOTS for side in aer.SIDES}
-    ports = {slot.port: name for name, slot in board.SLOTS.items()}
-    for slot in document["slots"]:
-        for bucket in slot["buckets"]:
-            for side, severities in bucket["counts"].items():
-                for tokens in severities.values():
-                    ends[ports[slot["port"]], side].update(tokens)
-    return ends
-
-
-def running(machine: Machine) -> bool:
-    shown = machine.guest.run(["systemctl", "show", "--property=ActiveState", "--value", UNIT]).stdout.strip()
-    return shown == "active" and product.status(machine)["monitor"] == "service"
+        ledger.end(machine)
 
 
 def test_killed_again_and_again_it_counts_each_error_once(served):
@@ -143,14 +100,6 @@ def test_power_losses_lose_nothing_committed_and_count_nothing_twice(images, pro
             del errors
 
 
-@pytest.fixture(scope="session")
-def product_disk(request):
-    disk = request.getfixturevalue("product")
-    if disk is None:
-        pytest.fail("the product's tests need --install-tree DIR or --deb FILE")
-    return disk
-
-
 HARMS = {
     "full": ("dd if=/dev/zero of=/var/lib/wopr-aer/filler bs=64k; true", "rm -f /var/lib/wopr-aer/filler"),
     "locked": ("systemd-run --unit=locker python3 -c 'import sqlite3, time, signal\n"
@@ -169,30 +118,10 @@ def test_whatever_happens_to_the_disk_no_error_is_missing(served, harm):
     if harm == "full":
         machine.guest.run(f"systemctl stop {UNIT} && mount -t tmpfs -o size=2m,mode=0700,uid=wopr-aer,gid=wopr-aer tmpfs "
                           f"/var/lib/wopr-aer && systemctl start {UNIT}", timeout=60)
-    survives(machine, begin, end)
+    ledger.survives(machine, begin, end)
     if harm == "header":
         aside = machine.guest.run("ls /var/lib/wopr-aer").stdout
         assert "history.db.damaged-" in aside, aside
-
-
-def survives(machine: Machine, begin: str, end: str | None) -> None:
-    """Harm begins while errors come, and ends if it does: none is missing, then or after the service was killed."""
-    aer.inject(machine, Error("PCIE3", "device", ("RxErr",), 3))
-    assert within(30, lambda: lifetimes(machine) == kernel(machine))
-    machine.guest.run(begin, timeout=60)
-    aer.inject(machine, Error("PCIE3", "device", ("RxErr",), 4), Error("PCIE6", "port", ("BadDLLP",), 5))
-    assert within(60, lambda: lifetimes(machine) == kernel(machine)), (lifetimes(machine), kernel(machine))
-    if end is not None:
-        assert within(30, lambda: product.status(machine)["degraded"] is not None)
-        shown = machine.guest.run(["systemctl", "show", "--property=StatusText", "--value", UNIT]).stdout
-        assert "degraded" in shown, shown
-        machine.guest.run(end, timeout=60)
-        assert within(90, lambda: product.status(machine)["degraded"] is None), product.status(machine)["degraded"]
-    truth = kernel(machine)
-    # A new process knows only what is on the disk, and what the kernel says.
-    machine.guest.run(f"systemctl kill --kill-who=main --signal=KILL {UNIT}")
-    assert within(60, lambda: running(machine))
-    assert within(30, lambda: lifetimes(machine) == truth), (lifetimes(machine), truth)
 
 
 def test_history_stays_with_the_slot_when_a_card_is_replaced(served):

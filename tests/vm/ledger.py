@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The history of the service in the virtual WOPR: beginning one, and what it says beside what the kernel counts.
+
+WOPR_STORE_FULL=1 in the environment asks for the long forms of its tests.
+"""
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+
+import aer
+import board
+import product
+from aer import Error
+from machine import Machine
+from service import UNIT, Asker, within
+
+DIRECTORY = "/var/lib/wopr-aer"
+FILE = f"{DIRECTORY}/history.db"
+FULL = bool(os.environ.get("WOPR_STORE_FULL"))
+HARM_ERRORS = 600 if FULL else 5  # ten a second
+ANSWER_MS = 100.0
+HANGING_MS = 1000.0
+
+
+def start(machine: Machine) -> None:
+    machine.guest.run("systemd-sysusers && chown -R wopr-aer:wopr-aer /var/lib/wopr-aer 2>/dev/null; systemctl daemon-reload && "
+                      f"systemctl reload dbus; systemctl reset-failed {UNIT}; systemctl start {UNIT}", timeout=180)
+
+
+def begin(machine: Machine) -> None:
+    """The service, with no history yet."""
+    machine.guest.run(f"systemctl stop {UNIT}; rm -rf {DIRECTORY}/*", check=False, timeout=60)
+    start(machine)
+    assert within(60, lambda: running(machine))
+
+
+def end(machine: Machine) -> None:
+    """Neither service nor history any more."""
+    machine.guest.run(f"systemctl stop {UNIT}; umount {DIRECTORY} 2>/dev/null; rm -rf {DIRECTORY}/*", check=False, timeout=60)
+
+
+def flat(lifetime: dict | None, side: str) -> Counter:
+    return +Counter((lifetime or {}).get(side) or {})
+
+
+def lifetimes(machine: Machine) -> dict[tuple[str, str], Counter]:
+    document = product.status(machine)
+    assert document["monitor"] == "service", document["notes"]
+    return {(slot, side): flat(product.link(document, slot)["lifetime"], side) for slot in board.SLOTS for side in aer.SIDES}
+
+
+def kernel(machine: Machine) -> dict[tuple[str, str], Counter]:
+    ends = {}
+    for end, counts in aer.link_counters(machine).items():
+        ends[end] = +((counts.correctable or Counter()) + (counts.nonfatal or Counter()) + (counts.fatal or Counter()))
+    return ends
+
+
+def in_history(machine: Machine, by: str = "day") -> dict[tuple[str, str], Counter]:
+    """What `wopr-aer history` says, added up over all its pieces."""
+    document = json.loads(machine.guest.run(["wopr-aer", "history", "--json", "--by", by], user="owner", timeout=60).stdout)
+    ends = {(slot, side): Counter() for slot in board.SLOTS for side in aer.SIDES}
+    ports = {slot.port: name for name, slot in board.SLOTS.items()}
+    for slot in document["slots"]:
+        for bucket in slot["buckets"]:
+            for side, severities in bucket["counts"].items():
+                for tokens in severities.values():
+                    ends[ports[slot["port"]], side].update(tokens)
+    return ends
+
+
+def running(machine: Machine) -> bool:
+    shown = machine.guest.run(["systemctl", "show", "--property=ActiveState", "--value", UNIT]).stdout.strip()
+    return shown == "active" and product.status(machine)["monitor"] == "service"
+
+
+def assert_prompt(what: str, answers: dict) -> None:
+    """The loop waited for no disk. What the bus itself was late by is the emulated machine's, and so is the very worst."""
+    print(f"{what}: {answers}")
+    assert answers["asked"] >= 10
+    # Of some dozens of answers the 99th of 100 is the worst of all, and tells of the host.
+    measure = "p99" if answers["asked"] >= 200 else "median"
+    assert answers["link"][measure] <= ANSWER_MS + answers["bus"][measure], answers
+    assert answers["link"]["worst"] <= HANGING_MS, answers
+
+
+def degraded(machine: Machine) -> bool:
+    """The service says so, to its clients and to systemd."""
+    if product.status(machine)["degraded"] is None:
+        return False
+    shown = machine.guest.run(["systemctl", "show", "--property=StatusText", "--value", UNIT]).stdout
+    assert "degraded" in shown, shown
+    return True
+
+
+def survives(machine: Machine, begin: str, end: str | None) -> None:
+    """Harm begins while errors come, and ends if it does: none is missing, then or after the service was killed."""
+    aer.inject(machine, Error("PCIE3", "device", ("RxErr",), 3))
+    assert within(30, lambda: lifetimes(machine) == kernel(machine))
+    client = Asker(machine)
+    machine.guest.run(begin, timeout=60)
+    aer.inject(machine, Error("PCIE3", "device", ("RxErr",), 4), Error("PCIE6", "port", ("BadDLLP",), HARM_ERRORS, 90))
+    assert within(60, lambda: lifetimes(machine) == kernel(machine)), (lifetimes(machine), kernel(machine))
+    if end is not None:
+        assert within(30, lambda: degraded(machine))
+        machine.guest.run(end, timeout=60)
+        assert within(90, lambda: product.status(machine)["degraded"] is None), product.status(machine)["degraded"]
+    assert_prompt(begin, client.stop())
+    outlives_a_kill(machine)
+
+
+def outlives_a_kill(machine: Machine) -> None:
+    """A new process knows only what is on the disk, and what the kernel says."""
+    truth = kernel(machine)
+    machine.guest.run(f"systemctl kill --kill-who=main --signal=KILL {UNIT}")
+    assert within(60, lambda: running(machine))
+    assert within(30, lambda: lifetimes(machine) == truth), (lifetimes(machine), truth)
