@@ -5,6 +5,8 @@
 //   ask LINK     asks for all of one link, for all links, and the bus itself for its id, by turns with 10 ms between,
 //                until told to stop by SIGTERM
 //   ask --deaf N asks for all links N times without ever reading an answer, and stays connected until SIGTERM
+//   ask --stuck N asks for the history N times with pipes that are full and would rather have the service wait, and
+//                never reads from one; stays until SIGTERM
 //
 // Says "connected" (or "asked") once it has begun. At the end ask prints one JSON object: how often it asked, and how
 // many milliseconds the median answer, the 99th of 100 and the slowest took: "link", "list", and "bus", which is what
@@ -12,12 +14,14 @@
 
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-bus.h>
 #include <time.h>
+#include <unistd.h>
 
 static const char name[] = "org.wopr.Aer1";
 static const unsigned most_links = 128;
@@ -131,10 +135,33 @@ static void ask_and_never_listen(sd_bus *bus, unsigned long times, const sigset_
         sigsuspend(unblocked);
 }
 
+static void ask_into_full_pipe(sd_bus *bus) {
+    static const char filler[4096];
+    int ends[2];
+    check(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0 ? 0 : -errno, "make a pipe");
+    while (write(ends[1], filler, sizeof filler) > 0)
+        ;
+    sd_bus_message *message = call(bus, name, "/org/wopr/Aer1", "org.wopr.Aer1.Manager", "History");
+    check(sd_bus_message_append(message, "sastth", "hour", 0, (uint64_t)0, (uint64_t)0, ends[1]), "make a question");
+    timed(bus, message);
+    // Blocking is a state of the open pipe, which is the service's too now.
+    check(fcntl(ends[1], F_SETFL, 0) == 0 ? 0 : -errno, "have a pipe block");
+}
+
+static void ask_and_never_read(sd_bus *bus, unsigned long times, const sigset_t *unblocked) {
+    for (unsigned long i = 0; i < times; ++i)
+        ask_into_full_pipe(bus);
+    puts("asked");
+    fflush(stdout);
+    while (!stopping)
+        sigsuspend(unblocked);
+}
+
 int main(int argc, char **argv) {
     const int deaf = argc == 3 && strcmp(argv[1], "--deaf") == 0;
-    if (argc != 2 && !deaf) {
-        fputs("usage: ask LINK | --deaf N\n", stderr);
+    const int stuck = argc == 3 && strcmp(argv[1], "--stuck") == 0;
+    if (argc != 2 && !deaf && !stuck) {
+        fputs("usage: ask LINK | --deaf N | --stuck N\n", stderr);
         return 2;
     }
     const struct sigaction action = {.sa_handler = stop};
@@ -145,9 +172,9 @@ int main(int argc, char **argv) {
     sd_bus *bus = NULL;
     check(sd_bus_open_system(&bus), "reach the bus");
     timed(bus, list_question(bus));  // connected for good, and the service is there
-    if (deaf) {
+    if (deaf || stuck) {
         sigprocmask(SIG_BLOCK, &blocked, &before);
-        ask_and_never_listen(bus, strtoul(argv[2], NULL, 10), &before);
+        (deaf ? ask_and_never_listen : ask_and_never_read)(bus, strtoul(argv[2], NULL, 10), &before);
         return 0;
     }
     puts("connected");
