@@ -79,9 +79,13 @@ def test_a_bus_that_does_not_read_stops_nothing(bus, start_service, connect):
 
 def test_links_that_came_and_went_meanwhile_are_told_right(bus, start_service, connect):
     full = voluminous(0, statuses.many(100)["slots"])
-    service = start_service(full)
+    service = start_service(statuses.usual())
     client = connect()
     client.listen()
+    service.publish(full)
+    client.wait_until(lambda signals: sum(name == "LinkAdded" and arguments[1].startswith("SLOT")
+                                          for _, name, arguments in signals) == 100)
+    client.signals.clear()
     bus.pause()
     for _ in range(3):
         service.publish(statuses.usual())
