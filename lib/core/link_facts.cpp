@@ -9,7 +9,18 @@ namespace {
 // Link Status 2 Register, specification section 7.5.3.20: one retimer, two retimers present.
 constexpr std::uint16_t retimer_bits = (1U << 6) | (1U << 7);
 
+void grow(std::uint64_t& total, std::uint64_t by) {
+  if (__builtin_add_overflow(total, by, &total)) total = UINT64_MAX;
+}
+
 }  // namespace
+
+void note_before_watch(LinkFacts& facts, Severity severity, const Counts& counts) {
+  for (const auto& count : counts) {
+    if (is_signal_integrity(severity, count.token)) grow(facts.errors_before_watch, count.value);
+    if (is_link_failure(severity, count.token)) grow(facts.failures_before_watch, count.value);
+  }
+}
 
 LinkFacts link_facts(const Machine& machine, const Link& link, const SlotName& name, const LinkStatus& status) {
   const auto& functions = machine.topology.functions;

@@ -13,6 +13,9 @@ namespace wopr {
 [[nodiscard]] LinkFacts link_facts(const Machine& machine, const Link& link, const SlotName& name,
                                    const LinkStatus& status);
 
+// Adds what of these errors, counted before anybody watched, speaks of the link.
+void note_before_watch(LinkFacts& facts, Severity severity, const Counts& counts);
+
 // The speed this link should run at: what both ends can do, and no more than the port is told to.
 [[nodiscard]] std::optional<double> expected_speed(const Machine& machine, const Link& link, const LinkStatus& status);
 

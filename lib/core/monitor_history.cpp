@@ -141,7 +141,7 @@ void Monitor::note_event(HistoryEventKind kind, Instant now, std::string text) {
   if (!s.recorder) return;
   // A watch begins with the monitor, before its first look, and goes on from what was known of this boot.
   const bool begins = kind == HistoryEventKind::watch_begins;
-  const auto known = begins && s.recorder->same_boot() ? microseconds_of(s.recorder->known_until()) : 0;
+  const auto known = begins && s.recorder->same_boot() ? whole_microseconds(s.recorder->known_until()) : 0;
   s.recorder->event({}, begins ? s.since.boot : now.boot, kind, known, std::move(text));
 }
 

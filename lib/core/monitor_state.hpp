@@ -77,7 +77,7 @@ inline std::span<const std::size_t> functions_at(const Link& link, Side side) {
   return side == Side::port ? std::span(&link.port, 1) : std::span(link.device);
 }
 
-inline std::uint64_t microseconds_of(Nanoseconds time) {
+inline std::uint64_t whole_microseconds(Nanoseconds time) {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(time).count());
 }
 
@@ -85,9 +85,6 @@ inline std::uint64_t microseconds_of(Nanoseconds time) {
 inline Instant boot_of(Instant now) {
   return {{}, now.wall - std::chrono::duration_cast<std::chrono::microseconds>(now.boot)};
 }
-
-// What was counted before anybody watched and speaks of the link.
-void note_before_watch(LinkFacts& facts, Severity severity, const Counts& counts);
 
 struct Monitor::State {
   MonitorConfig config;

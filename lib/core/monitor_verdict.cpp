@@ -13,18 +13,7 @@ namespace {
 // Sentences carry hours watched; they are made anew at events and this often, not each second.
 constexpr Nanoseconds words_age = std::chrono::minutes(5);
 
-void grow(std::uint64_t& total, std::uint64_t by) {
-  if (__builtin_add_overflow(total, by, &total)) total = UINT64_MAX;
-}
-
 }  // namespace
-
-void note_before_watch(LinkFacts& facts, Severity severity, const Counts& counts) {
-  for (const auto& count : counts) {
-    if (is_signal_integrity(severity, count.token)) grow(facts.errors_before_watch, count.value);
-    if (is_link_failure(severity, count.token)) grow(facts.failures_before_watch, count.value);
-  }
-}
 
 // The judge's picture of each link after a scan. Receivers may stumble where a card or its driver has just come.
 void Monitor::State::note_facts(bool first_scan, Instant now) {
@@ -83,7 +72,7 @@ void Monitor::State::observe(const std::vector<Effect>& effects, Instant now) {
   const auto from = std::exchange(last_round, now).value_or(now);
   const bool watched = !gap && now.boot - from.boot <= seconds_of(config.verdict.longest_interval_s);
   if (!watched && !gap && recorder) {
-    recorder->event({}, now.boot, HistoryEventKind::watch_resumes, microseconds_of(from.boot), {});
+    recorder->event({}, now.boot, HistoryEventKind::watch_resumes, whole_microseconds(from.boot), {});
   }
   for (const auto& link : machine.topology.links) {
     const auto port = machine.topology.functions[link.port].bdf;

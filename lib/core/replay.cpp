@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/link_facts.hpp"
+
 namespace wopr {
 namespace {
 
@@ -40,10 +42,6 @@ std::array<bool, 2> counting(const TraceLink& state) {
     result[side] = evidence == Evidence::native || (evidence == Evidence::sticky && state.sticky_counts == true);
   }
   return result;
-}
-
-void grow(std::uint64_t& total, std::uint64_t by) {
-  if (__builtin_add_overflow(total, by, &total)) total = UINT64_MAX;
 }
 
 bool loaded(const TraceLink& state) {
@@ -162,7 +160,7 @@ void Replay::catch_up(Link& link, Nanoseconds to) {
 }
 
 LinkFacts Replay::facts_of(const Link& link, const TraceLink& state) const {
-  LinkFacts facts;
+  auto facts = link.before_watch;
   facts.slot = state.slot.value_or(state.link);
   for (std::size_t side = 0; side < 2; ++side) {
     const auto evidence = state.evidence ? (*state.evidence)[side] : Evidence::native;
@@ -171,8 +169,6 @@ LinkFacts Replay::facts_of(const Link& link, const TraceLink& state) const {
   facts.sticky_counts = state.sticky_counts == true;
   facts.device_present = state.present.value_or(true);
   facts.load_is_known = state.busy.has_value();
-  facts.errors_before_watch = link.errors_before;
-  facts.failures_before_watch = link.failures_before;
   const LinkReading reading{state.speed_gts, state.width, state.max_speed_gts, state.max_width};
   LinkConditions conditions;
   conditions.device_present = facts.device_present;
@@ -237,10 +233,7 @@ Result<void> Replay::apply(const TraceCount& count) {
   if (count.since && *count.since > now_) return fail("field \"since\": expected no time later than \"t\"");
   judge_ = true;
   if (count.before) {
-    for (const auto& each : count.added) {
-      if (is_signal_integrity(count.severity, each.token)) grow((*link)->errors_before, each.value);
-      if (is_link_failure(count.severity, each.token)) grow((*link)->failures_before, each.value);
-    }
+    note_before_watch((*link)->before_watch, count.severity, count.added);
     return {};
   }
   auto& pending = pend(**link);
@@ -308,7 +301,7 @@ void Replay::begin_boot(const TraceBoot& boot, Nanoseconds at) {
   judging_.begin_boot(instant(now_));
   for (auto& [name, link] : links_) {
     link.until = now_;
-    link.errors_before = link.failures_before = 0;
+    link.before_watch = {};
     judging_.transition(link.port, Transition::boot, instant({}));
     plan(link);
   }

@@ -41,8 +41,7 @@ class Replay {
     Bdf port;
     Nanoseconds until{};   // observed up to here
     TraceLink state;       // as of `until`
-    std::uint64_t errors_before = 0;   // signal errors, and link failures, this boot before anybody watched
-    std::uint64_t failures_before = 0;
+    LinkFacts before_watch;  // no more than what this boot had counted before anybody watched
     // The sample at `now_`, not yet observed:
     bool pending = false;
     TraceLink next;

@@ -16,6 +16,12 @@
 
 namespace wopr {
 
+// How long a statement waits for another program's lock.
+inline constexpr int busy_wait_ms = 2000;
+
+// For every connection: queries touch few pages, and what they keep is the service's memory.
+inline constexpr const char* small_cache = "PRAGMA cache_size=-128";
+
 // Statements by their text. REQUIRES: goes before its database does.
 class Statements {
  public:

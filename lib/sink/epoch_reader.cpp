@@ -7,12 +7,12 @@
 #include <map>
 #include <utility>
 
+#include "sink/history_file.hpp"
 #include "sink/store_fold.hpp"
 
 namespace wopr {
 namespace {
 
-constexpr int busy_wait_ms = 2000;
 constexpr std::size_t most_deltas = 50'000;
 // Of what is older only days are known, and some of them may be forgotten already (StoreLimits).
 constexpr std::int64_t oldest_us = 90 * day_us;
@@ -164,10 +164,10 @@ double share_behind(Statements& statements, std::int64_t boot, std::int64_t star
 
 std::expected<EpochRecords, StoreFailure> read_epoch(const std::filesystem::path& file, const EpochQuestion& question) {
   try {
-    SQLite::Database database(file.string(), SQLite::OPEN_READONLY, busy_wait_ms);
-    Statements statements(database);
+    const auto database = open_to_read(file);
+    Statements statements(*database);
     // One picture of it: folding goes on in between otherwise.
-    SQLite::Transaction transaction(database);
+    SQLite::Transaction transaction(*database);
     const auto begin = place_of(statements, question.since.time_since_epoch().count());
     if (!begin) return refuse("the history is empty", {});
     auto records = Reading(statements, question, *begin).read();

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "sink/database.hpp"
+#include "sink/history_file.hpp"
 #include "sink/record_reader.hpp"
 #include "sink/store_fold.hpp"
 
@@ -18,7 +18,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::int64_t window_us = 31 * day_us;  // of one boot, in one piece
-constexpr int busy_wait_ms = 2000;
 
 constexpr std::array side_names = {"port", "device"};
 constexpr std::array severity_names = {"correctable", "nonfatal", "fatal"};
@@ -27,13 +26,6 @@ std::int64_t floor_to(std::int64_t value, std::int64_t unit) {
   const auto rest = ((value % unit) + unit) % unit;
   return value - rest;
 }
-
-struct Boot {
-  std::int64_t id;
-  std::string boot_id;
-  std::int64_t zero;
-  std::int64_t last;
-};
 
 struct Sum {
   std::int64_t from = INT64_MAX;  // boot time
@@ -69,43 +61,15 @@ class HistoryReader::State {
   }
 
  private:
-  struct LinkName {
-    std::string path;
-    std::string slot;
-    std::string port;
-  };
-
   void begin() {
-    database_ = std::make_unique<SQLite::Database>(file_.string(), SQLite::OPEN_READONLY, busy_wait_ms);
-    database_->exec("PRAGMA cache_size=-128");
+    database_ = open_to_read(file_);
     statements_.emplace(*database_);
-    auto& links = (*statements_)("SELECT id, path, slot, port FROM link");
-    while (links.executeStep()) {
-      LinkName name{links.getColumn(1).getString(), links.getColumn(2).getString(), links.getColumn(3).getString()};
-      if (!query_.ports.empty() && std::ranges::find(query_.ports, name.port) == query_.ports.end()) continue;
-      names_.emplace(links.getColumn(0).getInt64(), std::move(name));
-    }
-    if (!query_.ports.empty()) leave_out_former();
-    auto& boots = (*statements_)("SELECT id, boot_id, zero, last FROM boot ORDER BY id");
-    while (boots.executeStep()) {
-      boots_.push_back({boots.getColumn(0).getInt64(), boots.getColumn(1).getString(), boots.getColumn(2).getInt64(),
-                        boots.getColumn(3).getInt64()});
-    }
+    names_ = read_link_names(*statements_, query_);
+    // Who asks for an address means the link that is there.
+    if (!query_.ports.empty()) (void)take_former(*statements_, names_);
+    boots_ = read_boots(*statements_);
     statements_->reset();
     begin_boot();
-  }
-
-  // Bus numbers move: who asks for an address means the link that is there, the one seen at it last.
-  void leave_out_former() {
-    std::map<std::int64_t, std::int64_t> seen;
-    auto& get = (*statements_)("SELECT link, max(id) FROM state GROUP BY link");
-    while (get.executeStep()) seen[get.getColumn(0).getInt64()] = get.getColumn(1).getInt64();
-    std::map<std::string, std::int64_t> present;  // port -> link
-    for (const auto& [id, name] : names_) {
-      const auto [it, first] = present.try_emplace(name.port, id);
-      if (!first && seen[id] > seen[it->second]) it->second = id;
-    }
-    std::erase_if(names_, [&](const auto& entry) { return present.at(entry.second.port) != entry.first; });
   }
 
   // Sets the part of the present boot that is asked for.
@@ -119,7 +83,7 @@ class HistoryReader::State {
     if (position_ < 0) position_ = -day_us;
   }
 
-  [[nodiscard]] std::int64_t bucket(const Boot& boot, std::int64_t at, std::int64_t epoch) const {
+  [[nodiscard]] std::int64_t bucket(const BootRow& boot, std::int64_t at, std::int64_t epoch) const {
     switch (query_.by) {
       case HistoryBy::hour: return floor_to(boot.zero + at, hour_us);
       case HistoryBy::day: return floor_to(boot.zero + at, day_us);
@@ -169,7 +133,7 @@ class HistoryReader::State {
     return text;
   }
 
-  void take_deltas(const Boot& boot, std::int64_t from, std::int64_t to, std::map<Key, Sum>& sums) {
+  void take_deltas(const BootRow& boot, std::int64_t from, std::int64_t to, std::map<Key, Sum>& sums) {
     auto& get = bound((*statements_)("SELECT link, until, since, side, severity, name, count, watched, epoch FROM delta "
                                      "JOIN token ON token.id=token WHERE boot=? AND until>? AND until<=?"),
                       boot.id, from, to);
@@ -188,7 +152,7 @@ class HistoryReader::State {
     }
   }
 
-  void take_observed(const Boot& boot, std::int64_t from, std::int64_t to, std::map<Key, Sum>& sums) {
+  void take_observed(const BootRow& boot, std::int64_t from, std::int64_t to, std::map<Key, Sum>& sums) {
     auto& get = bound((*statements_)("SELECT link, start, length, epoch, watched, loaded FROM observed WHERE boot=? AND "
                                      "start>=? AND start<?"),
                       boot.id, from, to);
@@ -211,7 +175,7 @@ class HistoryReader::State {
     return Json{{"kind", kind}, {"slot", name.slot}, {"port", name.port}, {"path", name.path}};
   }
 
-  [[nodiscard]] std::string line(const Boot& boot, const Key& key, const Sum& sum) const {
+  [[nodiscard]] std::string line(const BootRow& boot, const Key& key, const Sum& sum) const {
     auto json = head("sum", key.first);
     switch (query_.by) {
       case HistoryBy::boot: json["bucket"] = boot.boot_id; break;
@@ -233,7 +197,7 @@ class HistoryReader::State {
   }
 
   // Each run of the service stands in the piece it begins in, or in the first one.
-  std::string watches(const Boot& boot, std::int64_t from, std::int64_t to, bool first) {
+  std::string watches(const BootRow& boot, std::int64_t from, std::int64_t to, bool first) {
     std::string text;
     auto& get = bound((*statements_)("SELECT since, until, ended, version, id=(SELECT max(id) FROM watch) FROM watch WHERE boot=? "
                                      "AND since<=? AND until>? ORDER BY id"),
@@ -251,7 +215,7 @@ class HistoryReader::State {
 
   // What stands beside the sums: one line for each row of `select`, which begins with link and time.
   template <class Fill>
-  std::string notes(const char* select, const char* kind, const Boot& boot, std::int64_t from, std::int64_t to,
+  std::string notes(const char* select, const char* kind, const BootRow& boot, std::int64_t from, std::int64_t to,
                     const Fill& fill) {
     std::string text;
     auto& row = bound((*statements_)(select), boot.id, from, to);
@@ -270,8 +234,8 @@ class HistoryReader::State {
   HistoryQuery query_;
   std::unique_ptr<SQLite::Database> database_;
   std::optional<Statements> statements_;
-  std::map<std::int64_t, LinkName> names_;
-  std::vector<Boot> boots_;
+  LinkNames names_;
+  std::vector<BootRow> boots_;
   std::size_t boot_ = 0;
   std::int64_t position_ = 0;
   std::int64_t end_ = 0;

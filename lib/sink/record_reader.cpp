@@ -7,22 +7,14 @@
 #include <utility>
 #include <vector>
 
-#include "sink/database.hpp"
+#include "sink/history_file.hpp"
 
 namespace wopr {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int busy_wait_ms = 2000;
 constexpr int rows_per_piece = 500;  // of each kind, and what else happened at the very instant of the last one
-
-struct Boot {
-  std::int64_t id;
-  std::string boot_id;
-  std::int64_t zero;
-  std::int64_t last;
-};
 
 // What happened at one instant is told in the order of this list.
 enum class Rank : int { observed, event, mark, state, count };
@@ -62,51 +54,16 @@ class RecordReader::State {
   }
 
  private:
-  struct LinkName {
-    std::string path;
-    std::string slot;
-    std::string port;
-  };
-
   void begin() {
-    database_ = std::make_unique<SQLite::Database>(file_.string(), SQLite::OPEN_READONLY, busy_wait_ms);
-    database_->exec("PRAGMA cache_size=-128");
+    database_ = open_to_read(file_);
     statements_.emplace(*database_);
-    auto& links = (*statements_)("SELECT id, path, slot, port FROM link");
-    while (links.executeStep()) {
-      LinkName name{links.getColumn(1).getString(), links.getColumn(2).getString(), links.getColumn(3).getString()};
-      if (!query_.ports.empty() && std::ranges::find(query_.ports, name.port) == query_.ports.end()) continue;
-      names_.emplace(links.getColumn(0).getInt64(), std::move(name));
+    names_ = read_link_names(*statements_, query_);
+    for (const auto& [id, name] : take_former(*statements_, names_)) {
+      left_out_ += text_of({{"kind", "left-out"}, {"path", name.path}, {"slot", name.slot}, {"port", name.port}});
     }
-    leave_out_former();
-    auto& boots = (*statements_)("SELECT id, boot_id, zero, last FROM boot ORDER BY id");
-    while (boots.executeStep()) {
-      boots_.push_back({boots.getColumn(0).getInt64(), boots.getColumn(1).getString(), boots.getColumn(2).getInt64(),
-                        boots.getColumn(3).getInt64()});
-    }
+    boots_ = read_boots(*statements_);
     statements_->reset();
     begin_boot();
-  }
-
-  // Bus numbers move: of several links that were once at one address, only the one seen there last is at it.
-  void leave_out_former() {
-    std::map<std::string, std::size_t> links_at;
-    for (const auto& [id, name] : names_) ++links_at[name.port];
-    if (std::ranges::none_of(links_at, [](const auto& entry) { return entry.second > 1; })) return;
-    std::map<std::int64_t, std::int64_t> seen;
-    auto& get = (*statements_)("SELECT link, max(id) FROM state GROUP BY link");
-    while (get.executeStep()) seen[get.getColumn(0).getInt64()] = get.getColumn(1).getInt64();
-    std::map<std::string, std::int64_t> present;  // port -> link
-    for (const auto& [id, name] : names_) {
-      const auto [it, first] = present.try_emplace(name.port, id);
-      if (!first && seen[id] > seen[it->second]) it->second = id;
-    }
-    std::erase_if(names_, [&](const auto& entry) {
-      const auto& [id, name] = entry;
-      if (present.at(name.port) == id) return false;
-      left_out_ += text_of({{"kind", "left-out"}, {"path", name.path}, {"slot", name.slot}, {"port", name.port}});
-      return true;
-    });
   }
 
   // Sets the part of the present boot that is asked for. What was written down after everything before it was known (a
@@ -147,7 +104,7 @@ class RecordReader::State {
   }
 
   // The boot, and each link as it was when the period began, or else as it was first seen in it.
-  std::string introduction(const Boot& boot) {
+  std::string introduction(const BootRow& boot) {
     auto text = text_of({{"kind", "boot"}, {"boot_id", boot.boot_id}, {"zero", boot.zero}, {"from", from_},
                          {"until", std::min(end_, boot.last)}});
     const auto states = states_known(boot);
@@ -163,7 +120,7 @@ class RecordReader::State {
   }
 
   // link -> row
-  std::map<std::int64_t, std::int64_t> states_known(const Boot& boot) {
+  std::map<std::int64_t, std::int64_t> states_known(const BootRow& boot) {
     std::map<std::int64_t, std::int64_t> found;
     for (const auto* select : {"SELECT link, max(id) FROM state WHERE boot=? AND at<=? GROUP BY link",
                                "SELECT link, min(id) FROM state WHERE boot=? AND at>? GROUP BY link"}) {
@@ -174,7 +131,7 @@ class RecordReader::State {
   }
 
   // As far as the next piece may go without growing large.
-  std::int64_t window_end(const Boot& boot) {
+  std::int64_t window_end(const BootRow& boot) {
     auto end = end_;
     for (const auto* select : {"SELECT until FROM delta WHERE boot=? AND until>? ORDER BY until LIMIT 1 OFFSET ?",
                                "SELECT at FROM state WHERE boot=? AND at>? ORDER BY at LIMIT 1 OFFSET ?",
@@ -194,7 +151,7 @@ class RecordReader::State {
   }
 
   // Hours and days lie in the piece in which they begin; a boot's first may have begun before it.
-  void take_observed(const Boot& boot, std::int64_t to, std::vector<Line>& lines) {
+  void take_observed(const BootRow& boot, std::int64_t to, std::vector<Line>& lines) {
     auto& get = bound((*statements_)("SELECT link, start, length, generation, watched, loaded FROM observed WHERE boot=? "
                                      "AND start>? AND start<=? ORDER BY start, link, epoch, generation"),
                       boot.id, position_ < 0 ? INT64_MIN : position_, to);
@@ -213,7 +170,7 @@ class RecordReader::State {
     }
   }
 
-  void take_counts(const Boot& boot, std::int64_t to, std::vector<Line>& lines) {
+  void take_counts(const BootRow& boot, std::int64_t to, std::vector<Line>& lines) {
     auto& get = bound((*statements_)("SELECT link, until, since, side, severity, name, count, evidence, watched, epoch, span "
                                      "FROM delta JOIN token ON token.id=token WHERE boot=? AND until>? AND until<=? "
                                      "ORDER BY until, delta.id"),
@@ -254,7 +211,7 @@ class RecordReader::State {
             {"present", row.getColumn(8).getInt() != 0}};
   }
 
-  void take_states(const Boot& boot, std::int64_t to, std::vector<Line>& lines) {
+  void take_states(const BootRow& boot, std::int64_t to, std::vector<Line>& lines) {
     auto& get = bound((*statements_)("SELECT link, at, speed, width, max_speed, max_width, port_evidence, device_evidence, "
                                      "present FROM state WHERE boot=? AND at>? AND at<=? ORDER BY at, id"),
                       boot.id, position_, to);
@@ -264,7 +221,7 @@ class RecordReader::State {
     }
   }
 
-  void take_events(const Boot& boot, std::int64_t to, std::vector<Line>& lines) {
+  void take_events(const BootRow& boot, std::int64_t to, std::vector<Line>& lines) {
     auto& get = bound((*statements_)("SELECT link, at, kind, number, text FROM event WHERE boot=? AND at>? AND at<=? "
                                      "ORDER BY at, id"),
                       boot.id, position_, to);
@@ -283,7 +240,7 @@ class RecordReader::State {
   }
 
   // One that was dated to a time when the machine was off stands before the boot that followed: here it begins it.
-  void take_marks(const Boot& boot, std::int64_t to, std::vector<Line>& lines) {
+  void take_marks(const BootRow& boot, std::int64_t to, std::vector<Line>& lines) {
     auto& get = bound((*statements_)("SELECT link, at, epoch, text, by, undone FROM mark WHERE boot=? AND at>? AND at<=? "
                                      "ORDER BY at, id"),
                       boot.id, position_ < 0 ? INT64_MIN : position_, to);
@@ -306,9 +263,9 @@ class RecordReader::State {
   HistoryQuery query_;
   std::unique_ptr<SQLite::Database> database_;
   std::optional<Statements> statements_;
-  std::map<std::int64_t, LinkName> names_;
+  LinkNames names_;
   std::string left_out_;  // to be told
-  std::vector<Boot> boots_;
+  std::vector<BootRow> boots_;
   std::size_t boot_ = 0;
   bool begun_ = false;
   std::int64_t from_ = 0;

@@ -24,7 +24,6 @@
 namespace wopr {
 namespace {
 
-constexpr int busy_wait_ms = 2000;
 constexpr std::size_t header_size = 100;
 constexpr std::string_view header_magic{"SQLite format 3\0", 16};  // https://www.sqlite.org/fileformat.html 1.3
 
@@ -259,7 +258,7 @@ class Store::State {
     database_ = std::make_unique<SQLite::Database>(file_.string(), flags, busy_wait_ms);
     database_->exec("PRAGMA synchronous=FULL");
     database_->exec("PRAGMA journal_size_limit=4194304");
-    database_->exec("PRAGMA cache_size=-128");
+    database_->exec(small_cache);
     database_->exec("PRAGMA cell_size_check=ON");
     statements_.emplace(*database_);
     // The first read recovers the log, if one was left.
