@@ -32,8 +32,8 @@ def disk(tmp_path_factory):
 
 @pytest.fixture
 def recording(installed, disk):
-    """A machine with the history on a disk of its own, and nothing in it yet."""
-    machine = installed(data_disk=disk)
+    """A machine with the history on a disk of its own, and nothing in it yet. Its clock counts instructions."""
+    machine = installed(data_disk=disk, counted_time=True)
     ledger.begin(machine)
     yield machine
     machine.guest.run(f"touch /tmp/enough; fsfreeze --unfreeze {DIRECTORY}; mount -o remount,rw {DIRECTORY}; "
@@ -47,12 +47,13 @@ def test_a_disk_that_is_read_only_at_the_start_gets_it_all_at_the_next(recording
     aer.inject(machine, Error("PCIE3", "device", ("RxErr",), 3))
     assert within(30, lambda: lifetimes(machine) == kernel(machine))
     machine.guest.run(f"systemctl stop {UNIT} && mount -o remount,ro {DIRECTORY} && systemctl start {UNIT}", timeout=90)
+    assert within(60, lambda: ledger.running(machine))
     client = Asker(machine)
     assert within(30, lambda: ledger.degraded(machine))
     aer.inject(machine, Error("PCIE3", "device", ("RxErr",), 4), Error("PCIE6", "port", ("BadDLLP",), ledger.HARM_ERRORS, 90))
     # What was before it cannot know; this boot's errors it shows.
     assert within(30, lambda: product.ends(product.status(machine)) == kernel(machine))
-    ledger.assert_prompt("read-only", client.stop())
+    ledger.assert_prompt("read-only", client.stop(), machine.setup.counted_time)
     machine.guest.run(f"mount -o remount,rw {DIRECTORY} && systemctl restart {UNIT}", timeout=90)
     assert within(30, lambda: lifetimes(machine) == kernel(machine)), (lifetimes(machine), kernel(machine))
     assert product.status(machine)["degraded"] is None
