@@ -173,3 +173,35 @@ def test_a_mark_lowers_the_grade_survives_a_restart_and_is_not_for_strangers(ser
     assert product.link(product.status(machine), "PCIE3")["grade"] == "clean"
     shown = machine.guest.run(["wopr-aer", "history", "PCIE3"], user="owner").stdout
     assert "redriver fitted" in shown, shown
+
+
+def test_a_mark_survives_a_reboot_and_is_taken_back(images, product_disk, tmp_path):
+    disk = make_data_disk(tmp_path / "data.img", 64)
+
+    def grade(machine: Machine) -> str:
+        return product.link(product.status(machine), "PCIE3")["grade"]
+
+    def serving() -> Machine:
+        return Machine(images, Setup(product=product_disk, data_disk=disk))
+
+    with serving() as machine:
+        product.prepare(machine)
+        start(machine)
+        assert within(60, lambda: running(machine))
+        aer.inject(machine, Error("PCIE3", "device", ("RxErr", "BadTLP"), 2))
+        assert within(30, lambda: grade(machine) == "trace")
+        machine.guest.run(["wopr-aer", "mark", "PCIE3", "redriver fitted"])
+        assert within(30, lambda: grade(machine) == "clean")
+        first_boot = machine.boot_id
+        machine.power_off()
+    with serving() as machine:
+        product.prepare(machine)
+        start(machine)
+        assert within(60, lambda: running(machine))
+        assert machine.boot_id != first_boot
+        assert grade(machine) == "clean"
+        assert "redriver fitted" in machine.guest.run(["wopr-aer", "history", "PCIE3"], user="owner").stdout
+        refused = machine.guest.run(["wopr-aer", "mark", "PCIE3", "--undo"], user="owner", check=False)
+        assert refused.status != 0 and "group" in refused.stderr, refused.stderr
+        machine.guest.run(["wopr-aer", "mark", "PCIE3", "--undo"])
+        assert within(30, lambda: grade(machine) == "trace")
