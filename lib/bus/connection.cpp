@@ -66,6 +66,8 @@ int Connection::try_open() {
   if (const int r = start_bus(); r < 0) return r;
   const auto next = [&] { return into(slots_.emplace_back()); };
   int r = sd_bus_set_exit_on_disconnect(bus_.get(), 0);
+  // Else the loop, told to end, would first wait for a bus that does not read.
+  if (r >= 0) r = sd_bus_set_close_on_exit(bus_.get(), 0);
   if (r >= 0) r = sd_bus_add_match(bus_.get(), next(), disconnected_match, on_disconnected, this);
   if (r >= 0) r = hooks_.attach(bus_.get(), slots_);
   if (r >= 0) r = sd_bus_add_match_async(bus_.get(), next(), acquired_match, on_name_acquired, nullptr, this);

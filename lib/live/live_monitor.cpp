@@ -84,10 +84,19 @@ bool is_config_of(const Root& root, const Bdf& bdf, const UniqueFd& fd) {
          held.st_dev == now.st_dev;
 }
 
+MonitorConfig monitor_config(std::string name, const Config& config) {
+  MonitorConfig made;
+  made.monitor = std::move(name);
+  made.gpus = config.gpus;
+  made.verdict = config.verdict;
+  return made;
+}
+
 }  // namespace
 
 struct LiveMonitor::State {
   Places places;
+  std::string name;
   Settings settings;
   Monitor monitor;
   std::optional<CounterReader> counters;
@@ -214,15 +223,11 @@ Result<LiveMonitor> LiveMonitor::start(Places places, std::string monitor_name,
                                        std::optional<HistorySummary> known) {
   auto settings = load_settings(places);
   if (!settings) return std::unexpected(settings.error());
-  MonitorConfig config;
-  config.monitor = std::move(monitor_name);
-  config.gpus = settings->config.gpus;
-  config.verdict = settings->config.verdict;
-  Monitor monitor(std::move(config), read_clocks());
+  Monitor monitor(monitor_config(monitor_name, settings->config), read_clocks());
   LinkReader links(places.root);
   LatchedReader latched(places.root);
   auto state = std::make_unique<State>(
-      State{std::move(places), std::move(*settings), std::move(monitor), std::nullopt, std::move(links), std::nullopt,
+      State{std::move(places), std::move(monitor_name), std::move(*settings), std::move(monitor), std::nullopt, std::move(links), std::nullopt,
             std::move(known), std::move(latched), {}, {}, {}, {}, {}, {}, {}});
   state->first = state->scan();
   append(state->first.effects, state->sample().effects);
@@ -240,6 +245,16 @@ Observation LiveMonitor::rescan() {
   auto observation = state_->scan();
   append(observation.effects, state_->sample().effects);
   return observation;
+}
+
+Observation LiveMonitor::begin_anew(HistorySummary known) {
+  auto& s = *state_;
+  s.monitor = Monitor(monitor_config(s.name, s.settings.config), read_clocks());
+  s.counters.reset();
+  s.links = LinkReader(s.places.root);
+  s.latched = LatchedReader(s.places.root);
+  s.known = std::move(known);
+  return rescan();
 }
 
 Observation LiveMonitor::take_kernel_facts(KernelFacts facts) {

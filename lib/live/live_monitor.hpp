@@ -45,6 +45,9 @@ class LiveMonitor {
   [[nodiscard]] Observation take_first();
 
   Observation rescan();
+  // From the first look again, with a history that could not be had until now: what was counted without it is counted
+  // anew on top of it. What is known of the machine stays.
+  Observation begin_anew(HistorySummary known);
   // The kernel's messages have told more of the machine than was read from them at the start.
   Observation take_kernel_facts(KernelFacts facts);
   // Scans anew when a device wakes whose registers could not be read in its sleep.

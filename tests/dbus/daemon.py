@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The real wopr-aerd on a faked machine, with a history, on the bus of a test."""
+import os
 import pathlib
 import signal
 import subprocess
@@ -24,11 +25,12 @@ class Daemon:
         self._process = None
         state.mkdir(exist_ok=True)
 
-    def start(self):
-        """Until it serves."""
-        self._process = subprocess.Popen(self._command, stderr=subprocess.PIPE)
+    def start(self, until=(b"watching", b"serving"), notify=None):
+        """Until it has said so, in any order; it tells the socket `notify` what it tells systemd."""
+        environment = os.environ if notify is None else {**os.environ, "NOTIFY_SOCKET": str(notify)}
+        self._process = subprocess.Popen(self._command, stderr=subprocess.PIPE, env=environment)
         said = Lines(self._process.stderr)
-        waiting = {b"watching", b"serving"}
+        waiting = set(until)
         while waiting:
             line = said.next(DEADLINE)
             waiting = {word for word in waiting if word not in line}

@@ -194,5 +194,32 @@ TEST_F(LiveMonitorTest, TheRestlessDoNotHaveTheMachineScannedAllTheTime) {
   EXPECT_LE(scans, 4) << "after the second they have to wait, longer each time";
 }
 
+// A history that could be read only later: what was counted without it is counted once more, on top of it.
+TEST_F(LiveMonitorTest, BeginningAnewCountsTheSameAgainAndForgetsNothingOfTheMachine) {
+  tree.counters(TempTree::gpu, 3);
+  auto monitor = start();
+  (void)monitor.take_first();
+  auto facts = monitor.machine().kernel_facts;
+  facts.firmware_first = true;
+  (void)monitor.take_kernel_facts(facts);
+  ::unlink((tree / (TempTree::device(TempTree::gpu) + "/aer_dev_correctable")).c_str());
+  tree.counters(TempTree::gpu, 5);
+  (void)monitor.rescan();
+  const auto before = card(monitor);
+  EXPECT_FALSE(monitor.take_history(true)) << "nobody keeps it yet";
+
+  HistorySummary known;
+  known.boot_id = "another boot";
+  const auto anew = monitor.begin_anew(known);
+  EXPECT_TRUE(anew.scanned);
+  EXPECT_TRUE(monitor.machine().kernel_facts.firmware_first);
+  EXPECT_EQ(card(monitor).counts, before.counts);
+  const auto batch = monitor.take_history(true);
+  ASSERT_TRUE(batch);
+  std::uint64_t kept = 0;
+  for (const auto& delta : batch->deltas) kept += delta.count;
+  EXPECT_EQ(kept, 5U);
+}
+
 }  // namespace
 }  // namespace wopr
