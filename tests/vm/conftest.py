@@ -32,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--install-tree", type=Path, help="tree made by DESTDIR=DIR cmake --install")
     group.addoption("--deb", type=Path, help="package to install in the guest instead")
     group.addoption("--vm-cache", type=Path, default=DEFAULT_CACHE, help="where images are kept")
-    group.addoption("--hour", action="store_true", help="as many samples as an hour of watching takes: 6 minutes")
+    group.addoption("--hour", action="store_true", help="watch the memory for an hour, not for a minute")
     group.addoption("--vm-failures", type=Path, default=REPOSITORY / "build/vm/failures",
                     help="where logs of failed tests go")
 
