@@ -149,6 +149,21 @@ TEST(Verdict, NarrowIsFailingAndNoCandidate) {
   EXPECT_TRUE(has(play.verdict(), FindingKind::narrow));
 }
 
+TEST(Verdict, AMarkMakesNoNarrowLinkClean) {
+  LinkPlay play;
+  play.width = 8;
+  play.pass(minutes(1));
+  play.ledger.mark(instant_at(play.now), "redriver fitted", true);
+  EXPECT_EQ(play.answer().grade, Grade::failing) << "it is as narrow as before";
+  play.change_width(16);
+  play.pass(minutes(1));
+  EXPECT_EQ(play.answer().grade, Grade::clean);
+  play.change_width(8);
+  play.pass(minutes(1));
+  play.ledger.mark(instant_at(play.now), "another card");
+  EXPECT_EQ(play.answer().grade, Grade::clean) << "the other card was not looked at yet";
+}
+
 TEST(Verdict, SlowUnderLoadIsSaidAndNotGraded) {
   LinkPlay play;
   play.speed = 8.0;
