@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // Waiting for the next refresh, a signal, a resized terminal, a descriptor with news, or the reader of our output going
-// away: one ppoll over a timer, a signal descriptor, standard output and what the caller adds. Not thread-safe; signals stay blocked while it lives.
+// away: one ppoll over a timer, a signal descriptor, standard output and what the caller adds. Not thread-safe; signals
+// stay blocked while it lives.
 #pragma once
 
 #include <chrono>

@@ -45,6 +45,8 @@ bool differ(const KernelFacts& a, const KernelFacts& b) {
 }  // namespace
 
 struct KernelWatch::State {
+  State(sd_event* loop, KernelWatchCalls told) : event(loop), calls(std::move(told)) {}
+
   sd_event* event;
   KernelWatchCalls calls;
   std::optional<KernelJournal> journal;
@@ -139,8 +141,7 @@ void KernelWatch::State::step() {
 }
 
 KernelWatch::KernelWatch(sd_event* event, KernelWatchCalls calls)
-    : state_(std::make_unique<State>(State{event, std::move(calls), std::nullopt, WitnessAssembler{}, {}, {}, {}, monotonic_now(), false, {},
-                                           {}})) {}
+    : state_(std::make_unique<State>(event, std::move(calls))) {}
 
 KernelWatch::~KernelWatch() = default;
 

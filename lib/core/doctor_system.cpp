@@ -189,7 +189,8 @@ Check catalog(const Around& around) {
 Check board(const Around& around) {
   auto check = make_check("board", "Board", "With a board's table slots have the names printed on it.");
   const auto& machine = around.facts.machine;
-  const auto name = machine.board_name.empty() ? std::string{"this machine"} : fmt::format("{} {}", machine.board_vendor, machine.board_name);
+  const auto name = machine.board_name.empty() ? std::string{"this machine"}
+                                               : fmt::format("{} {}", machine.board_vendor, machine.board_name);
   if (around.facts.board != nullptr) return settled(check, CheckResult::pass, fmt::format("{}: its slots are known", name));
   const bool nameless = around.any_end([](const DoctorEnd& end) { return end.slot->slot.source == SlotSource::address; });
   if (!nameless) return settled(check, CheckResult::pass, fmt::format("no table for {}, but every slot has a name", name));

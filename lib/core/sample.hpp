@@ -57,8 +57,9 @@ struct LinkSample {
   friend bool operator==(const LinkSample&, const LinkSample&) = default;
 };
 
-// One round over all functions, read in address order (what a replaced card is recognised by). Functions whose bytes did not change since the last round need not be in
-// `changed` nor in `links`; functions whose directory has gone are in `vanished`.
+// One round over all functions, read in address order (what a replaced card is recognised by). Functions whose bytes did
+// not change since the last round need not be in `changed` nor in `links`; functions whose directory has gone are in
+// `vanished`.
 struct Round {
   std::vector<Sample> changed;
   std::vector<LinkSample> links;

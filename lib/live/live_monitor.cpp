@@ -84,9 +84,9 @@ bool is_config_of(const Root& root, const Bdf& bdf, const UniqueFd& fd) {
          held.st_dev == now.st_dev;
 }
 
-MonitorConfig monitor_config(std::string name, const Config& config) {
+MonitorConfig monitor_config(const std::string& name, const Config& config) {
   MonitorConfig made;
-  made.monitor = std::move(name);
+  made.monitor = name;
   made.gpus = config.gpus;
   made.verdict = config.verdict;
   return made;
@@ -95,15 +95,18 @@ MonitorConfig monitor_config(std::string name, const Config& config) {
 }  // namespace
 
 struct LiveMonitor::State {
+  State(Places where, std::string monitor_name, Settings set)
+      : places(std::move(where)), name(std::move(monitor_name)), settings(std::move(set)) {}
+
   Places places;
   std::string name;
   Settings settings;
-  Monitor monitor;
+  Monitor monitor{monitor_config(name, settings.config), read_clocks()};
   std::optional<CounterReader> counters;
-  LinkReader links;
+  LinkReader links{places.root};
   std::optional<KernelFacts> kernel_facts;  // read with the first scan
   std::optional<HistorySummary> known;      // until the first scan
-  LatchedReader latched;
+  LatchedReader latched{places.root};
   Observation first;
   std::map<Bdf, UniqueFd> descriptors;  // of config, opened by root
   std::string config_closed;            // why there are none
@@ -223,12 +226,8 @@ Result<LiveMonitor> LiveMonitor::start(Places places, std::string monitor_name,
                                        std::optional<HistorySummary> known) {
   auto settings = load_settings(places);
   if (!settings) return std::unexpected(settings.error());
-  Monitor monitor(monitor_config(monitor_name, settings->config), read_clocks());
-  LinkReader links(places.root);
-  LatchedReader latched(places.root);
-  auto state = std::make_unique<State>(
-      State{std::move(places), std::move(monitor_name), std::move(*settings), std::move(monitor), std::nullopt, std::move(links), std::nullopt,
-            std::move(known), std::move(latched), {}, {}, {}, {}, {}, {}, {}});
+  auto state = std::make_unique<State>(std::move(places), std::move(monitor_name), std::move(*settings));
+  state->known = std::move(known);
   state->first = state->scan();
   append(state->first.effects, state->sample().effects);
   return LiveMonitor(std::move(state));

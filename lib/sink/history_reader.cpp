@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "sink/history_file.hpp"
+#include "sink/history_pieces.hpp"
 #include "sink/record_reader.hpp"
 #include "sink/store_fold.hpp"
 
@@ -40,51 +40,28 @@ using Key = std::pair<std::int64_t, std::int64_t>;  // link, bucket
 
 std::string time_text(std::int64_t wall) { return to_rfc3339(WallTime(std::chrono::microseconds(wall))); }
 
-}  // namespace
-
-class HistoryReader::State {
+class Sums final : public HistoryPieces {
  public:
-  State(std::filesystem::path file, HistoryQuery query) : file_(std::move(file)), query_(std::move(query)) {}
-
-  std::expected<std::optional<std::string>, StoreFailure> next() {
-    try {
-      if (!database_) begin();
-      while (boot_ < boots_.size()) {
-        auto text = piece();
-        statements_->reset();
-        if (!text.empty()) return text;
-      }
-      return std::nullopt;
-    } catch (const SQLite::Exception& error) {
-      return std::unexpected(failure_of(error, file_.string()));
-    }
-  }
+  using HistoryPieces::HistoryPieces;
 
  private:
-  void begin() {
-    database_ = open_to_read(file_);
-    statements_.emplace(*database_);
-    names_ = read_link_names(*statements_, query_);
-    // Who asks for an address means the link that is there.
-    if (!query_.ports.empty()) (void)take_former(*statements_, names_);
-    boots_ = read_boots(*statements_);
-    statements_->reset();
-    begin_boot();
+  // Who asks for an address means the link that is there.
+  std::string opening(LinkNames& names) override {
+    if (!query().ports.empty()) (void)take_former(statements(), names);
+    return {};
   }
 
-  // Sets the part of the present boot that is asked for.
-  void begin_boot() {
+  void begin_boot() override {
+    const auto& boot = this->boot();
     boot_begins_ = true;
-    if (boot_ >= boots_.size()) return;
-    const auto& boot = boots_[boot_];
-    position_ = query_.since ? std::max<std::int64_t>(query_.since->time_since_epoch().count() - boot.zero, -1) : -1;
-    end_ = query_.until ? std::min(query_.until->time_since_epoch().count() - boot.zero, boot.last) : boot.last;
+    position_ = query().since ? std::max<std::int64_t>(query().since->time_since_epoch().count() - boot.zero, -1) : -1;
+    end_ = query().until ? std::min(query().until->time_since_epoch().count() - boot.zero, boot.last) : boot.last;
     // The observed hour that began before the boot's first instant has a negative start.
     if (position_ < 0) position_ = -day_us;
   }
 
   [[nodiscard]] std::int64_t bucket(const BootRow& boot, std::int64_t at, std::int64_t epoch) const {
-    switch (query_.by) {
+    switch (query().by) {
       case HistoryBy::hour: return floor_to(boot.zero + at, hour_us);
       case HistoryBy::day: return floor_to(boot.zero + at, day_us);
       case HistoryBy::boot: return boot.id;
@@ -94,8 +71,8 @@ class HistoryReader::State {
     return 0;
   }
 
-  std::string piece() {
-    const auto& boot = boots_[boot_];
+  std::string piece() override {
+    const auto& boot = this->boot();
     const auto from = position_;
     const auto to = std::min(end_, from + window_us);
     std::string text;
@@ -106,7 +83,7 @@ class HistoryReader::State {
       take_observed(boot, from, to, sums);
       for (const auto& [key, sum] : sums) text += line(boot, key, sum);
       // What was written down after everything before it was known (a mark, just now) belongs to the boot too.
-      const auto notes_to = to >= end_ && !query_.until ? INT64_MAX : to;
+      const auto notes_to = to >= end_ && !query().until ? INT64_MAX : to;
       text += notes("SELECT link, at, grade, direction, candidate, reason FROM verdict WHERE boot=? AND at>? AND at<=? "
                     "ORDER BY at, id",
                     "grade", boot, from, notes_to, [](const SQLite::Statement& row, Json& json) {
@@ -116,7 +93,7 @@ class HistoryReader::State {
                       json["reason"] = row.getColumn(5).getString();
                     });
       // One that was dated to a time when the machine was off stands before the boot that followed.
-      const auto marks_from = from == -day_us && !query_.since ? INT64_MIN : from;
+      const auto marks_from = from == -day_us && !query().since ? INT64_MIN : from;
       text += notes("SELECT link, at, epoch, text, by, undone FROM mark WHERE boot=? AND at>? AND at<=? ORDER BY at, id",
                     "mark", boot, marks_from, notes_to, [](const SQLite::Statement& row, Json& json) {
                       json["epoch"] = row.getColumn(2).getInt64();
@@ -126,20 +103,17 @@ class HistoryReader::State {
                     });
     }
     position_ = to;
-    if (to >= end_) {
-      ++boot_;
-      begin_boot();
-    }
+    if (to >= end_) end_boot();
     return text;
   }
 
   void take_deltas(const BootRow& boot, std::int64_t from, std::int64_t to, std::map<Key, Sum>& sums) {
-    auto& get = bound((*statements_)("SELECT link, until, since, side, severity, name, count, watched, epoch FROM delta "
+    auto& get = bound(statements()("SELECT link, until, since, side, severity, name, count, watched, epoch FROM delta "
                                      "JOIN token ON token.id=token WHERE boot=? AND until>? AND until<=?"),
                       boot.id, from, to);
     while (get.executeStep()) {
       const auto link = get.getColumn(0).getInt64();
-      if (!names_.contains(link)) continue;
+      if (!names().contains(link)) continue;
       const auto until = get.getColumn(1).getInt64();
       // A delta belongs to the hour in which its sample was taken, also when that was on the stroke of it.
       auto& sum = sums[{link, bucket(boot, std::max<std::int64_t>(until - 1, 0), get.getColumn(8).getInt64())}];
@@ -153,12 +127,12 @@ class HistoryReader::State {
   }
 
   void take_observed(const BootRow& boot, std::int64_t from, std::int64_t to, std::map<Key, Sum>& sums) {
-    auto& get = bound((*statements_)("SELECT link, start, length, epoch, watched, loaded FROM observed WHERE boot=? AND "
+    auto& get = bound(statements()("SELECT link, start, length, epoch, watched, loaded FROM observed WHERE boot=? AND "
                                      "start>=? AND start<?"),
                       boot.id, from, to);
     while (get.executeStep()) {
       const auto link = get.getColumn(0).getInt64();
-      if (!names_.contains(link)) continue;
+      if (!names().contains(link)) continue;
       const auto start = get.getColumn(1).getInt64();
       const auto length = get.getColumn(2).getInt64();
       // The middle: the wall clock may have been set by some seconds since the hours were laid out.
@@ -171,13 +145,13 @@ class HistoryReader::State {
   }
 
   [[nodiscard]] Json head(const char* kind, std::int64_t link) const {
-    const auto& name = names_.at(link);
+    const auto& name = names().at(link);
     return Json{{"kind", kind}, {"slot", name.slot}, {"port", name.port}, {"path", name.path}};
   }
 
   [[nodiscard]] std::string line(const BootRow& boot, const Key& key, const Sum& sum) const {
     auto json = head("sum", key.first);
-    switch (query_.by) {
+    switch (query().by) {
       case HistoryBy::boot: json["bucket"] = boot.boot_id; break;
       case HistoryBy::epoch: json["bucket"] = key.second; break;
       default: json["bucket"] = time_text(key.second);
@@ -199,7 +173,7 @@ class HistoryReader::State {
   // Each run of the service stands in the piece it begins in, or in the first one.
   std::string watches(const BootRow& boot, std::int64_t from, std::int64_t to, bool first) {
     std::string text;
-    auto& get = bound((*statements_)("SELECT since, until, ended, version, id=(SELECT max(id) FROM watch) FROM watch WHERE boot=? "
+    auto& get = bound(statements()("SELECT since, until, ended, version, id=(SELECT max(id) FROM watch) FROM watch WHERE boot=? "
                                      "AND since<=? AND until>? ORDER BY id"),
                       boot.id, to, from);
     while (get.executeStep()) {
@@ -218,10 +192,10 @@ class HistoryReader::State {
   std::string notes(const char* select, const char* kind, const BootRow& boot, std::int64_t from, std::int64_t to,
                     const Fill& fill) {
     std::string text;
-    auto& row = bound((*statements_)(select), boot.id, from, to);
+    auto& row = bound(statements()(select), boot.id, from, to);
     while (row.executeStep()) {
       const auto link = row.getColumn(0).getInt64();
-      if (!names_.contains(link)) continue;
+      if (!names().contains(link)) continue;
       auto json = head(kind, link);
       json["at"] = time_text(boot.zero + row.getColumn(1).getInt64());
       fill(row, json);
@@ -230,27 +204,20 @@ class HistoryReader::State {
     return text;
   }
 
-  std::filesystem::path file_;
-  HistoryQuery query_;
-  std::unique_ptr<SQLite::Database> database_;
-  std::optional<Statements> statements_;
-  LinkNames names_;
-  std::vector<BootRow> boots_;
-  std::size_t boot_ = 0;
   std::int64_t position_ = 0;
   std::int64_t end_ = 0;
   bool boot_begins_ = true;
 };
 
+}  // namespace
+
 HistoryReader::HistoryReader(std::filesystem::path file, HistoryQuery query) {
-  if (query.by == HistoryBy::record) records_ = std::make_unique<RecordReader>(std::move(file), std::move(query));
-  else state_ = std::make_unique<State>(std::move(file), std::move(query));
+  if (query.by == HistoryBy::record) pieces_ = read_records(std::move(file), std::move(query));
+  else pieces_ = std::make_unique<Sums>(std::move(file), std::move(query));
 }
 HistoryReader::~HistoryReader() = default;
 HistoryReader::HistoryReader(HistoryReader&&) noexcept = default;
 
-std::expected<std::optional<std::string>, StoreFailure> HistoryReader::next() {
-  return records_ ? records_->next() : state_->next();
-}
+std::expected<std::optional<std::string>, StoreFailure> HistoryReader::next() { return pieces_->next(); }
 
 }  // namespace wopr

@@ -16,7 +16,7 @@
 
 namespace wopr {
 
-class RecordReader;
+class HistoryPieces;
 
 class HistoryReader {
  public:
@@ -28,9 +28,7 @@ class HistoryReader {
   [[nodiscard]] std::expected<std::optional<std::string>, StoreFailure> next();
 
  private:
-  class State;
-  std::unique_ptr<State> state_;  // one of the two
-  std::unique_ptr<RecordReader> records_;
+  std::unique_ptr<HistoryPieces> pieces_;
 };
 
 }  // namespace wopr

@@ -7,7 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include "sink/history_file.hpp"
 
 namespace wopr {
 namespace {
@@ -32,55 +31,34 @@ Json optional_number(const SQLite::Column& column) {
 
 std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
 
-}  // namespace
-
-class RecordReader::State {
+class Records final : public HistoryPieces {
  public:
-  State(std::filesystem::path file, HistoryQuery query) : file_(std::move(file)), query_(std::move(query)) {}
-
-  std::expected<std::optional<std::string>, StoreFailure> next() {
-    try {
-      if (!database_) begin();
-      if (!left_out_.empty()) return std::exchange(left_out_, {});
-      while (boot_ < boots_.size()) {
-        auto text = piece();
-        statements_->reset();
-        if (!text.empty()) return text;
-      }
-      return std::nullopt;
-    } catch (const SQLite::Exception& error) {
-      return std::unexpected(failure_of(error, file_.string()));
-    }
-  }
+  using HistoryPieces::HistoryPieces;
 
  private:
-  void begin() {
-    database_ = open_to_read(file_);
-    statements_.emplace(*database_);
-    names_ = read_link_names(*statements_, query_);
-    for (const auto& [id, name] : take_former(*statements_, names_)) {
-      left_out_ += text_of({{"kind", "left-out"}, {"path", name.path}, {"slot", name.slot}, {"port", name.port}});
+  std::string opening(LinkNames& names) override {
+    std::string text;
+    for (const auto& [id, name] : take_former(statements(), names)) {
+      text += text_of({{"kind", "left-out"}, {"path", name.path}, {"slot", name.slot}, {"port", name.port}});
     }
-    boots_ = read_boots(*statements_);
-    statements_->reset();
-    begin_boot();
+    return text;
   }
 
-  // Sets the part of the present boot that is asked for. What was written down after everything before it was known (a
-  // mark, just now) belongs to it too.
-  void begin_boot() {
+  // What was written down after everything before it was known (a mark, just now) belongs to the boot too.
+  void begin_boot() override {
+    const auto& boot = this->boot();
     begun_ = false;
-    if (boot_ >= boots_.size()) return;
-    const auto& boot = boots_[boot_];
-    from_ = query_.since ? std::max<std::int64_t>(query_.since->time_since_epoch().count() - boot.zero, 0) : 0;
-    end_ = query_.until ? query_.until->time_since_epoch().count() - boot.zero : INT64_MAX;
+    from_ = query().since ? std::max<std::int64_t>(query().since->time_since_epoch().count() - boot.zero, 0) : 0;
+    end_ = query().until ? query().until->time_since_epoch().count() - boot.zero : INT64_MAX;
     position_ = from_ == 0 ? -1 : from_;
   }
 
-  std::string piece() {
-    const auto& boot = boots_[boot_];
-    const bool last = boot_ + 1 == boots_.size();
-    if (end_ <= 0 || (from_ > boot.last && !last)) return end_boot();
+  std::string piece() override {
+    const auto& boot = this->boot();
+    if (end_ <= 0 || (from_ > boot.last && !is_last_boot())) {
+      end_boot();
+      return {};
+    }
     if (!std::exchange(begun_, true)) return introduction(boot);
     const auto to = window_end(boot);
     std::vector<Line> lines;
@@ -93,14 +71,8 @@ class RecordReader::State {
     std::string text;
     for (const auto& line : lines) text += text_of(line.json);
     position_ = to;
-    if (to >= end_) (void)end_boot();
+    if (to >= end_) end_boot();
     return text;
-  }
-
-  std::string end_boot() {
-    ++boot_;
-    begin_boot();
-    return {};
   }
 
   // The boot, and each link as it was when the period began, or else as it was first seen in it.
@@ -108,10 +80,10 @@ class RecordReader::State {
     auto text = text_of({{"kind", "boot"}, {"boot_id", boot.boot_id}, {"zero", boot.zero}, {"from", from_},
                          {"until", std::min(end_, boot.last)}});
     const auto states = states_known(boot);
-    for (const auto& [id, name] : names_) {
+    for (const auto& [id, name] : names()) {
       Json json{{"kind", "link"}, {"path", name.path}, {"slot", name.slot}, {"port", name.port}};
       if (const auto it = states.find(id); it != states.end()) {
-        auto& get = bound((*statements_)(select_states), it->second);
+        auto& get = bound(statements()(select_states), it->second);
         if (get.executeStep()) json["state"] = state_of(get, name.path);
       }
       text += text_of(json);
@@ -124,7 +96,7 @@ class RecordReader::State {
     std::map<std::int64_t, std::int64_t> found;
     for (const auto* select : {"SELECT link, max(id) FROM state WHERE boot=? AND at<=? GROUP BY link",
                                "SELECT link, min(id) FROM state WHERE boot=? AND at>? GROUP BY link"}) {
-      auto& get = bound((*statements_)(select), boot.id, from_);
+      auto& get = bound(statements()(select), boot.id, from_);
       while (get.executeStep()) found.try_emplace(get.getColumn(0).getInt64(), get.getColumn(1).getInt64());
     }
     return found;
@@ -137,7 +109,7 @@ class RecordReader::State {
                                "SELECT at FROM state WHERE boot=? AND at>? ORDER BY at LIMIT 1 OFFSET ?",
                                "SELECT at FROM event WHERE boot=? AND at>? ORDER BY at LIMIT 1 OFFSET ?",
                                "SELECT start FROM observed WHERE boot=? AND start>? ORDER BY start LIMIT 1 OFFSET ?"}) {
-      auto& get = bound((*statements_)(select), boot.id, position_, rows_per_piece);
+      auto& get = bound(statements()(select), boot.id, position_, rows_per_piece);
       if (get.executeStep()) end = std::min(end, get.getColumn(0).getInt64());
     }
     return end;
@@ -146,13 +118,13 @@ class RecordReader::State {
   // The path of a link that is asked for; empty when it is not.
   [[nodiscard]] const std::string& path_of(const SQLite::Column& link) const {
     static const std::string none;
-    const auto it = names_.find(link.getInt64());
-    return it == names_.end() ? none : it->second.path;
+    const auto it = names().find(link.getInt64());
+    return it == names().end() ? none : it->second.path;
   }
 
   // Hours and days lie in the piece in which they begin; a boot's first may have begun before it.
   void take_observed(const BootRow& boot, std::int64_t to, std::vector<Line>& lines) {
-    auto& get = bound((*statements_)("SELECT link, start, length, generation, watched, loaded FROM observed WHERE boot=? "
+    auto& get = bound(statements()("SELECT link, start, length, generation, watched, loaded FROM observed WHERE boot=? "
                                      "AND start>? AND start<=? ORDER BY start, link, epoch, generation"),
                       boot.id, position_ < 0 ? INT64_MIN : position_, to);
     while (get.executeStep()) {
@@ -171,7 +143,7 @@ class RecordReader::State {
   }
 
   void take_counts(const BootRow& boot, std::int64_t to, std::vector<Line>& lines) {
-    auto& get = bound((*statements_)("SELECT link, until, since, side, severity, name, count, evidence, watched, epoch, span "
+    auto& get = bound(statements()("SELECT link, until, since, side, severity, name, count, evidence, watched, epoch, span "
                                      "FROM delta JOIN token ON token.id=token WHERE boot=? AND until>? AND until<=? "
                                      "ORDER BY until, delta.id"),
                       boot.id, position_, to);
@@ -212,7 +184,7 @@ class RecordReader::State {
   }
 
   void take_states(const BootRow& boot, std::int64_t to, std::vector<Line>& lines) {
-    auto& get = bound((*statements_)("SELECT link, at, speed, width, max_speed, max_width, port_evidence, device_evidence, "
+    auto& get = bound(statements()("SELECT link, at, speed, width, max_speed, max_width, port_evidence, device_evidence, "
                                      "present FROM state WHERE boot=? AND at>? AND at<=? ORDER BY at, id"),
                       boot.id, position_, to);
     while (get.executeStep()) {
@@ -222,7 +194,7 @@ class RecordReader::State {
   }
 
   void take_events(const BootRow& boot, std::int64_t to, std::vector<Line>& lines) {
-    auto& get = bound((*statements_)("SELECT link, at, kind, number, text FROM event WHERE boot=? AND at>? AND at<=? "
+    auto& get = bound(statements()("SELECT link, at, kind, number, text FROM event WHERE boot=? AND at>? AND at<=? "
                                      "ORDER BY at, id"),
                       boot.id, position_, to);
     while (get.executeStep()) {
@@ -241,7 +213,7 @@ class RecordReader::State {
 
   // One that was dated to a time when the machine was off stands before the boot that followed: here it begins it.
   void take_marks(const BootRow& boot, std::int64_t to, std::vector<Line>& lines) {
-    auto& get = bound((*statements_)("SELECT link, at, epoch, text, by, undone FROM mark WHERE boot=? AND at>? AND at<=? "
+    auto& get = bound(statements()("SELECT link, at, epoch, text, by, undone FROM mark WHERE boot=? AND at>? AND at<=? "
                                      "ORDER BY at, id"),
                       boot.id, position_ < 0 ? INT64_MIN : position_, to);
     while (get.executeStep()) {
@@ -259,24 +231,16 @@ class RecordReader::State {
     }
   }
 
-  std::filesystem::path file_;
-  HistoryQuery query_;
-  std::unique_ptr<SQLite::Database> database_;
-  std::optional<Statements> statements_;
-  LinkNames names_;
-  std::string left_out_;  // to be told
-  std::vector<BootRow> boots_;
-  std::size_t boot_ = 0;
   bool begun_ = false;
   std::int64_t from_ = 0;
   std::int64_t position_ = 0;
   std::int64_t end_ = 0;
 };
 
-RecordReader::RecordReader(std::filesystem::path file, HistoryQuery query)
-    : state_(std::make_unique<State>(std::move(file), std::move(query))) {}
-RecordReader::~RecordReader() = default;
+}  // namespace
 
-std::expected<std::optional<std::string>, StoreFailure> RecordReader::next() { return state_->next(); }
+std::unique_ptr<HistoryPieces> read_records(std::filesystem::path file, HistoryQuery query) {
+  return std::make_unique<Records>(std::move(file), std::move(query));
+}
 
 }  // namespace wopr

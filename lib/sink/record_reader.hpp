@@ -4,28 +4,14 @@
 // is one JSON object (docs/dbus.md, History, `record`). No read transaction outlives a piece, and a piece is bounded.
 #pragma once
 
-#include <expected>
 #include <filesystem>
 #include <memory>
-#include <optional>
-#include <string>
 
 #include "core/history_query.hpp"
-#include "core/history_writer.hpp"
+#include "sink/history_pieces.hpp"
 
 namespace wopr {
 
-class RecordReader {
- public:
-  RecordReader(std::filesystem::path file, HistoryQuery query);
-  ~RecordReader();
-
-  // The next lines, each with its newline; absent when all is said.
-  [[nodiscard]] std::expected<std::optional<std::string>, StoreFailure> next();
-
- private:
-  class State;
-  std::unique_ptr<State> state_;
-};
+[[nodiscard]] std::unique_ptr<HistoryPieces> read_records(std::filesystem::path file, HistoryQuery query);
 
 }  // namespace wopr

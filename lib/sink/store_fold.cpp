@@ -117,7 +117,8 @@ class Folding {
     for (const auto* text : {"DELETE FROM delta WHERE boot=? AND until<=?",
                              "DELETE FROM state WHERE boot=? AND at<=? AND id NOT IN (SELECT max(id) FROM state GROUP BY link)",
                              "DELETE FROM observed WHERE boot=? AND start+length<=?",
-                             "DELETE FROM event WHERE boot=? AND at<=?", "DELETE FROM verdict WHERE boot=? AND at<=?", "DELETE FROM watch WHERE boot=? AND until<=?"}) {
+                             "DELETE FROM event WHERE boot=? AND at<=?", "DELETE FROM verdict WHERE boot=? AND at<=?",
+                             "DELETE FROM watch WHERE boot=? AND until<=?"}) {
       bound(statements_(text), boot.id, cutoff).exec();
     }
     transaction.commit();

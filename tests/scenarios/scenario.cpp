@@ -67,6 +67,10 @@ Evidence evidence_word(const std::string& word) {
   return one_of(word, std::array{Evidence::native, Evidence::firmware, Evidence::sticky, Evidence::asleep, Evidence::blind});
 }
 
+bool is_claim(std::string_view verb) {
+  return verb == "flagged" || verb == "never-flagged" || verb == "changes" || verb == "says" || verb == "passes";
+}
+
 Nanoseconds duration(const std::string& word) {
   const auto value = parse_duration(word);
   if (!value) throw std::runtime_error(fmt::format("\"{}\": expected a time such as 1h30m", word));
@@ -87,13 +91,15 @@ class Reader {
     const auto& verb = words[0];
     if (verb == "policy") policy(words);
     else if (verb == "expect") expect(words, row);
-    else if (verb == "flagged" || verb == "never-flagged" || verb == "changes" || verb == "says" || verb == "passes") claim(words, row, line);
+    else if (is_claim(verb)) claim(words, row, line);
     else if (verb == "every") every(words);
     else event(duration(verb), Words(words.begin() + 1, words.end()));
   }
   void finish() {
     std::ranges::stable_sort(scenario.trace, {}, &TraceLine::at);
-    scenario.trace.insert(scenario.trace.begin(), TraceLine{{}, TraceHeader{.period = std::chrono::seconds(1), .start = *parse_rfc3339("2026-03-01T00:00:00Z"), .host = "wopr"}, {}});
+    const TraceHeader header{
+        .period = std::chrono::seconds(1), .start = *parse_rfc3339("2026-03-01T00:00:00Z"), .host = "wopr"};
+    scenario.trace.insert(scenario.trace.begin(), TraceLine{{}, header, {}});
     std::vector<Expectation> all;
     for (const auto& expectation : scenario.expectations) {
       if (expectation.link != "others") {
@@ -163,7 +169,9 @@ class Reader {
   void every(const Words& words) {
     const auto step = duration(words.at(1));
     const auto to = duration(words.at(5));
-    if (words.at(2) != "from" || words.at(4) != "to" || step <= Nanoseconds{}) throw std::runtime_error("expected: every STEP from TIME to TIME EVENT");
+    if (words.at(2) != "from" || words.at(4) != "to" || step <= Nanoseconds{}) {
+      throw std::runtime_error("expected: every STEP from TIME to TIME EVENT");
+    }
     for (auto at = duration(words.at(3)); at <= to; at += step) event(at, Words(words.begin() + 6, words.end()));
   }
 
@@ -193,7 +201,9 @@ class Reader {
     if (verb == "end") return add(at, TraceEnd{});
     if (verb == "boot") return add(at, TraceBoot{"second", *parse_rfc3339("2026-06-01T00:00:00Z")});
     if (verb == "transition") {
-      return add(at, TraceTransition{words.size() > 2 ? words[2] : "", one_of(words.at(1), std::array{Transition::boot, Transition::bind, Transition::reset, Transition::hotplug, Transition::speed_change})});
+      const auto kind = parse_transition(words.at(1));
+      if (!kind) throw std::runtime_error(fmt::format("no such transition: \"{}\"", words.at(1)));
+      return add(at, TraceTransition{words.size() > 2 ? words[2] : "", *kind});
     }
     for (const auto& name : names_of(words.at(1))) {
       if (!known_.contains(name)) throw std::runtime_error(fmt::format("no link \"{}\"", name));

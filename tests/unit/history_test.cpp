@@ -37,6 +37,16 @@ HistoryBatch batch(const std::string& boot, Nanoseconds at, std::uint64_t count,
   return result;
 }
 
+// Tries again soon.
+StoreOptions eager(const std::filesystem::path& file) {
+  StoreOptions options;
+  options.file = file;
+  options.writer = "thread";
+  options.first_retry = 10ms;
+  options.last_retry = 20ms;
+  return options;
+}
+
 class HistoryTest : public ::testing::Test {
  protected:
   HistoryTest() : file_(directory_.path() / "history.db") {
@@ -49,6 +59,15 @@ class HistoryTest : public ::testing::Test {
     second.marks.push_back({path, 3h, 2, "riser \"new\"", "uid 0", false});
     EXPECT_TRUE(store.commit(second, {"w", 2}));
     EXPECT_TRUE(store.commit(batch("b", 1h, 7, false), {"w", 3}));
+  }
+
+  [[nodiscard]] std::unique_ptr<StoreThread> start_thread(std::chrono::milliseconds patience = 10s) const {
+    auto store = std::make_unique<Store>(file_);
+    auto known = store->load();
+    EXPECT_TRUE(known);
+    auto options = eager(file_);
+    options.patience = patience;
+    return std::make_unique<StoreThread>(std::move(options), std::move(store), known ? *known : HistorySummary{});
   }
 
   std::vector<SlotHistory> ask(const HistoryQuery& query, HistoryTable* whole = nullptr) const {
@@ -193,13 +212,8 @@ TEST(HistoryPlot, shows_a_single_error_beside_a_storm) {
 }
 
 TEST_F(HistoryTest, the_thread_writes_and_answers_and_counts_its_readers) {
-  auto store = std::make_unique<Store>(file_);
-  auto known = store->load();
-  ASSERT_TRUE(known);
-  StoreOptions options;
-  options.file = file_;
-  options.writer = "thread";
-  StoreThread thread(options, std::move(store), std::move(*known));
+  const auto running = start_thread();
+  auto& thread = *running;
   thread.write(batch("b", 2h, 100));
   EXPECT_TRUE(thread.flush(10s));
   std::array<int, 2> pipe{};
@@ -235,13 +249,8 @@ TEST_F(HistoryTest, the_thread_writes_and_answers_and_counts_its_readers) {
 }
 
 TEST_F(HistoryTest, limits_are_applied_when_they_are_set) {
-  auto store = std::make_unique<Store>(file_);
-  auto known = store->load();
-  ASSERT_TRUE(known);
-  StoreOptions options;
-  options.file = file_;
-  options.writer = "thread";
-  StoreThread thread(options, std::move(store), std::move(*known));
+  const auto running = start_thread();
+  auto& thread = *running;
   thread.write(batch("b", 72h, 100));
   ASSERT_TRUE(thread.flush(10s));
   const auto errors = [&] {
@@ -274,13 +283,8 @@ TEST(HistoryThread, detail_folds_no_later_than_it_goes) {
 
 // Who passes a pipe keeps it, and can make it one that waits, at any time.
 TEST_F(HistoryTest, a_reader_whose_full_pipe_waits_does_not_make_the_thread_wait) {
-  auto store = std::make_unique<Store>(file_);
-  auto known = store->load();
-  ASSERT_TRUE(known);
-  StoreOptions options;
-  options.file = file_;
-  options.writer = "thread";
-  StoreThread thread(options, std::move(store), std::move(*known));
+  const auto running = start_thread();
+  auto& thread = *running;
   std::array<int, 2> pipe{};
   ASSERT_EQ(pipe2(pipe.data(), O_NONBLOCK), 0);
   const std::string filler(4096, 'x');
@@ -307,16 +311,8 @@ TEST_F(HistoryTest, a_reader_whose_full_pipe_waits_does_not_make_the_thread_wait
 }
 
 TEST_F(HistoryTest, a_disk_that_does_not_answer_is_told_of_and_then_forgotten) {
-  auto store = std::make_unique<Store>(file_);
-  auto known = store->load();
-  ASSERT_TRUE(known);
-  StoreOptions options;
-  options.file = file_;
-  options.writer = "thread";
-  options.first_retry = 10ms;
-  options.last_retry = 20ms;
-  options.patience = 50ms;
-  StoreThread thread(options, std::move(store), std::move(*known));
+  const auto running = start_thread(50ms);
+  auto& thread = *running;
   EXPECT_FALSE(thread.hangs());
   {
     // SQLite waits for a while for another program to end.
@@ -341,12 +337,7 @@ TEST(HistoryThread, a_store_that_cannot_be_read_takes_nothing_in_until_it_can) {
   const auto file = directory.path() / "later" / "history.db";
   auto store = std::make_unique<Store>(file);
   ASSERT_FALSE(store->load());
-  StoreOptions options;
-  options.file = file;
-  options.writer = "thread";
-  options.first_retry = 10ms;
-  options.last_retry = 20ms;
-  StoreThread thread(options, std::move(store), std::nullopt);
+  StoreThread thread(eager(file), std::move(store), std::nullopt);
   thread.write(batch("a", 1h, 5));  // would count twice, were it kept
   pollfd told{thread.report_fd(), POLLIN, 0};
   ASSERT_EQ(poll(&told, 1, 10'000), 1);
