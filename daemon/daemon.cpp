@@ -157,10 +157,12 @@ void Daemon::State::show(const std::vector<Effect>& effects) {
 }
 
 void Daemon::State::take(const Observation& observation) {
-  if (!observation.changed && observation.effects.empty()) return;
-  announce(announcer.take(observation.effects, status(), read_clocks()));
-  arm_announcer();
-  show(observation.effects);
+  if (observation.changed || !observation.effects.empty()) {
+    announce(announcer.take(observation.effects, status(), read_clocks()));
+    arm_announcer();
+    show(observation.effects);
+  }
+  if (observation.scanned) malloc_trim(0);  // it held pci.ids for a moment, which is more than all we keep
 }
 
 void Daemon::State::announce(std::vector<JournalRecord> records) { journal.write(std::move(records)); }
@@ -222,11 +224,6 @@ void Daemon::State::ask_helper() {
 }
 
 // What the last sample found latched is cleared and counted, where the owner permits it.
-void Daemon::State::after_scan() {
-  ask_helper();
-  malloc_trim(0);  // a scan holds pci.ids for a moment
-}
-
 void Daemon::State::clear_bits() {
   if (helpers->clearing()) return;
   const bool permitted = helpers->clearing_permitted();
@@ -241,7 +238,7 @@ void Daemon::State::clear_bits() {
 void Daemon::State::sample() {
   const auto observation = hotplug ? monitor.sample() : monitor.refresh();
   take(observation);
-  if (observation.scanned) after_scan();
+  if (observation.scanned) ask_helper();
   remember();
   if (store && store->hangs() == degraded.empty()) hear_store();
   give_up_dated();
@@ -264,7 +261,7 @@ void Daemon::State::rescan_soon() {
 void Daemon::State::rescan() {
   rescan_latest.reset();
   take(monitor.rescan());
-  after_scan();
+  ask_helper();
 }
 
 void Daemon::State::reload() {
@@ -274,7 +271,7 @@ void Daemon::State::reload() {
     spdlog::info("<6>configuration reloaded");
     limit_store();
     take(*observation);
-    after_scan();
+    ask_helper();
   } else {
     const auto& error = observation.error();
     announce({JournalRecord{RecordKind::config_refused, 3,
@@ -308,7 +305,6 @@ Result<Daemon> Daemon::create(DaemonOptions options) {
 
 int Daemon::run() {
   auto& s = *state_;
-  malloc_trim(0);
   s.monitor.note_event(HistoryEventKind::watch_begins, WOPR_VERSION);
   s.take(s.monitor.take_first());
   sd_event_source_set_time(s.ready_timer.get(), s.now() + name_patience_us);

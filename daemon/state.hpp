@@ -99,7 +99,6 @@ struct Daemon::State {
   void hear_bus(const BusNotice& notice);
   void tell_ready();
   void ask_helper();
-  void after_scan();
   void clear_bits();
   void sample();
   void rescan_soon();

@@ -148,5 +148,10 @@ def test_its_memory_stays_small_and_flat(served, request, record_property):
         print(f"{seconds} s, {1 if hour else 10} samples a second, {rounds * len(ends)} errors, RssAnon {seen} KiB")
     finally:
         service.configure(machine, None)
-    assert max(seen) <= MAX_ANONYMOUS_KIB, seen
+    # Started with a history and all that the kernel has said before, it is as small, and has no reload to thank for it.
+    machine.guest.run(["systemctl", "restart", UNIT], timeout=60)
+    assert within(30, lambda: product.is_settled(machine))
+    restarted = service.anonymous_kib(machine)
+    print(f"after a restart {restarted} KiB")
+    assert max(*seen, restarted) <= MAX_ANONYMOUS_KIB, (seen, restarted)
     assert seen[-1] - seen[1] <= FLAT_KIB, seen  # the first quarter fills what is kept ready: pages of the history
