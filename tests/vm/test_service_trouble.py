@@ -80,7 +80,7 @@ def test_a_client_that_never_listens_costs_the_others_nothing(served):
     deaf = machine.guest.start([aer.ASK, "--deaf", 300], user="owner")
     other = service.Asker(machine)
     assert deaf.next_line(120) == "asked"
-    assert product.status(machine)["monitor"] == "service"
+    assert within(30, lambda: product.status(machine)["monitor"] == "service")  # what the deaf one asked is answered first
     answers = other.stop()
     after = service.anonymous_kib(machine)
     print(f"RssAnon {before} -> {after} KiB; {answers}")
