@@ -8,6 +8,7 @@
 #include <systemd/sd-event.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>

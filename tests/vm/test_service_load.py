@@ -12,7 +12,7 @@ import board
 import product
 import service
 from aer import Error
-from service import shown, within
+from service import UNIT, shown, within
 
 KERNELS = ["stable", "newer"]
 END = "PCIE3", "device"
