@@ -44,6 +44,13 @@ class Statements {
   std::map<const char*, std::unique_ptr<SQLite::Statement>> statements_;
 };
 
+// While any statement of the connection still reads, SQLite does not bring the log into the file at a commit
+// (sqlite3BtreeCheckpoint in btree.c: SQLITE_LOCKED, which nobody is told), and the log grows for ever.
+inline void commit(SQLite::Transaction& transaction, Statements& statements) {
+  statements.reset();
+  transaction.commit();
+}
+
 // Binds in order, from the first parameter on.
 template <class... Values>
 SQLite::Statement& bound(SQLite::Statement& statement, const Values&... values) {

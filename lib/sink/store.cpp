@@ -157,7 +157,7 @@ class Store::State {
       rows().write(batch);
       rows().set_written(id);
     }
-    transaction.commit();
+    wopr::commit(transaction, *statements_);
     return {};
   }
 
@@ -174,7 +174,7 @@ class Store::State {
     rows().write(summary, boot);
     rows().set_written(id);
     rows().set_meta("begun", marker);
-    transaction.commit();
+    wopr::commit(transaction, *statements_);
     begun_ = marker;
     return {};
   }

@@ -103,6 +103,21 @@ TEST_F(StoreTest, a_batch_tried_twice_is_kept_once) {
   EXPECT_EQ(lifetime(reread(file_)), 10U);
 }
 
+// It once grew for ever, 3 GB a day: a statement that was still open kept SQLite from bringing it into the file.
+TEST_F(StoreTest, the_log_is_brought_into_the_file_again_and_again) {
+  Store store(file_);
+  ASSERT_TRUE(store.load());
+  auto log = file_;
+  log += "-wal";
+  std::uintmax_t longest = 0;
+  for (std::uint64_t n = 1; n <= 700; ++n) {
+    ASSERT_TRUE(store.commit(batch_at(n * 1s, 1), {"a", n}));
+    longest = std::max(longest, fs::file_size(log));
+  }
+  EXPECT_GT(longest, 2U << 20) << "too little was written to tell";
+  EXPECT_LE(longest, 5U << 20);
+}
+
 // A switch is added below another root port, and the bus numbers of a boot ago are another link's.
 TEST_F(StoreTest, an_address_finds_the_link_that_has_it_now) {
   constexpr auto was = "0000:80:03.1/00.0/00.0";
