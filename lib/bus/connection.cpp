@@ -125,6 +125,8 @@ int Connection::on_disconnected(sd_bus_message*, void* self, sd_bus_error*) {
 int Connection::on_name_reply(sd_bus_message* reply, void* self, sd_bus_error*) {
   auto& connection = *static_cast<Connection*>(self);
   if (sd_bus_message_is_method_error(reply, nullptr) > 0) {
+    // NameAcquired comes before the reply: where the bus went away between the two, that is told next.
+    if (connection.ready_) return 0;
     connection.lose(refused(*sd_bus_message_get_error(reply)));
     return 0;
   }
