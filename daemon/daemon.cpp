@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <malloc.h>
+#include <spdlog/spdlog.h>
 #include <systemd/sd-daemon.h>
 
 #include <algorithm>
@@ -37,11 +38,11 @@ constexpr std::uint64_t name_patience_us = 3'000'000;
 
 constexpr std::uint64_t timer_accuracy_us = 1000;
 
-}  // namespace
-
 Error event_error(int code, std::string_view what) {
   return Error{fmt::format("cannot {}: {}", what, std::strerror(-code)), {}, {}};
 }
+
+}  // namespace
 
 void log_record(const JournalRecord& record) { spdlog::info("<{}>{}", record.priority, record.message); }
 
@@ -81,6 +82,14 @@ Result<void> Daemon::State::add_timer(EventSource& source, sd_event_time_handler
   return {};
 }
 
+Result<void> Daemon::State::add_io(EventSource& source, int fd, sd_event_io_handler_t handler, std::string_view what) {
+  sd_event_source* raw = nullptr;
+  const int code = sd_event_add_io(event.get(), &raw, fd, EPOLLIN, handler, this);
+  if (code < 0) return std::unexpected(event_error(code, what));
+  source.reset(raw);
+  return {};
+}
+
 Result<void> Daemon::State::add_signals() {
   const auto add = [&](EventSource& source, int signal, sd_event_signal_handler_t handler) {
     sd_event_source* raw = nullptr;
@@ -109,11 +118,7 @@ Result<void> Daemon::State::add_hotplug() {
     if (self.hotplug->drain()) self.rescan_soon();
     return 0;
   };
-  sd_event_source* raw = nullptr;
-  const int code = sd_event_add_io(event.get(), &raw, hotplug->fd(), EPOLLIN, handler, this);
-  if (code < 0) return std::unexpected(event_error(code, "listen for hotplug"));
-  hotplug_io.reset(raw);
-  return {};
+  return add_io(hotplug_io, hotplug->fd(), handler, "listen for hotplug");
 }
 
 Result<void> Daemon::State::set_up() {

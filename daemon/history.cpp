@@ -2,6 +2,7 @@
 //
 // The history in the service: what it hands to the store's thread, and what it hears from there.
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <utility>
@@ -41,11 +42,7 @@ Result<void> Daemon::State::add_store() {
     static_cast<State*>(state)->hear_store();
     return 0;
   };
-  sd_event_source* raw = nullptr;
-  const int code = sd_event_add_io(event.get(), &raw, store->report_fd(), EPOLLIN, handler, this);
-  if (code < 0) return std::unexpected(event_error(code, "listen to the store"));
-  store_io.reset(raw);
-  return {};
+  return add_io(store_io, store->report_fd(), handler, "listen to the store");
 }
 
 BusRequests Daemon::State::requests() {

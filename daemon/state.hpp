@@ -4,7 +4,6 @@
 // history.cpp what it keeps. Everything runs on the loop's thread.
 #pragma once
 
-#include <spdlog/spdlog.h>
 #include <systemd/sd-event.h>
 
 #include <cstdint>
@@ -35,9 +34,6 @@ struct EventDeleter {
   void operator()(sd_event_source* source) const { sd_event_source_disable_unref(source); }
 };
 using EventSource = std::unique_ptr<sd_event_source, EventDeleter>;
-
-// `code`: a negative errno of sd-event; `what` was not to be had: "cannot <what>".
-[[nodiscard]] Error event_error(int code, std::string_view what);
 
 void log_record(const JournalRecord& record);
 
@@ -76,6 +72,7 @@ struct Daemon::State {
 
   Result<void> set_up();
   Result<void> add_timer(EventSource& source, sd_event_time_handler_t handler, std::string_view what);
+  Result<void> add_io(EventSource& source, int fd, sd_event_io_handler_t handler, std::string_view what);
   Result<void> add_signals();
   Result<void> add_hotplug();
   Result<void> add_store();

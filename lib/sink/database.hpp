@@ -38,18 +38,17 @@ class Statements {
   void reset() {
     for (auto& [text, statement] : statements_) statement->tryReset();
   }
+  // While any statement of the connection still reads, SQLite does not bring the log into the file at a commit
+  // (sqlite3BtreeCheckpoint in btree.c: SQLITE_LOCKED, which nobody is told), and the log grows for ever.
+  void commit(SQLite::Transaction& transaction) {
+    reset();
+    transaction.commit();
+  }
 
  private:
   SQLite::Database& database_;
   std::map<const char*, std::unique_ptr<SQLite::Statement>> statements_;
 };
-
-// While any statement of the connection still reads, SQLite does not bring the log into the file at a commit
-// (sqlite3BtreeCheckpoint in btree.c: SQLITE_LOCKED, which nobody is told), and the log grows for ever.
-inline void commit(SQLite::Transaction& transaction, Statements& statements) {
-  statements.reset();
-  transaction.commit();
-}
 
 // Binds in order, from the first parameter on.
 template <class... Values>

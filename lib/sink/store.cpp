@@ -157,7 +157,7 @@ class Store::State {
       rows().write(batch);
       rows().set_written(id);
     }
-    wopr::commit(transaction, *statements_);
+    statements_->commit(transaction);
     return {};
   }
 
@@ -174,7 +174,7 @@ class Store::State {
     rows().write(summary, boot);
     rows().set_written(id);
     rows().set_meta("begun", marker);
-    wopr::commit(transaction, *statements_);
+    statements_->commit(transaction);
     begun_ = marker;
     return {};
   }

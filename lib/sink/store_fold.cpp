@@ -67,7 +67,7 @@ class Folding {
     bound(statements_("DELETE FROM delta WHERE boot=? AND until>? AND until<=? AND span=?"), boot.id, begin, end, span)
         .exec();
     for (const auto& [key, value] : sums) insert(boot, key, value, span + 1);
-    commit(transaction, statements_);
+    statements_.commit(transaction);
     return true;
   }
 
@@ -96,7 +96,7 @@ class Folding {
             std::get<2>(row), day_us, time.first, time.second)
           .exec();
     }
-    commit(transaction, statements_);
+    statements_.commit(transaction);
     return true;
   }
 
@@ -121,7 +121,7 @@ class Folding {
                              "DELETE FROM watch WHERE boot=? AND until<=?"}) {
       bound(statements_(text), boot.id, cutoff).exec();
     }
-    commit(transaction, statements_);
+    statements_.commit(transaction);
   }
 
  private:
