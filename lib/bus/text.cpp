@@ -52,12 +52,19 @@ std::size_t boundary(std::string_view text, std::size_t most) {
   return most;
 }
 
+// How many characters that are one byte each `text` begins with: nearly always all of it.
+std::size_t plain_length(std::string_view text) {
+  const auto is_plain = [](unsigned char c) { return c > 0 && c < 0x80; };
+  return static_cast<std::size_t>(std::ranges::find_if_not(text, is_plain) - text.begin());
+}
+
 }  // namespace
 
 std::string wire_text(std::string_view text, std::size_t max) {
-  std::string out;
+  const auto plain = plain_length(text.substr(0, max));
+  std::string out{text.substr(0, plain)};
+  text.remove_prefix(plain);
   // Bytes beyond the limit need not be looked at: one input byte gives at least one.
-  out.reserve(std::min(text.size(), max));
   while (!text.empty() && out.size() <= max) {
     const auto length = character_length(text);
     out += length == 0 ? replacement : text.substr(0, length);

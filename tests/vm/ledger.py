@@ -78,18 +78,11 @@ def running(machine: Machine) -> bool:
     return shown == "active" and product.status(machine)["monitor"] == "service"
 
 
-def assert_prompt(what: str, answers: dict, counted_time: bool = False) -> None:
-    """The loop waited for no disk. Where time is not counted in instructions, what the bus itself was late by is the
-    emulated machine's, and so is the very worst."""
+def assert_prompt(what: str, answers: dict) -> None:
+    """The loop waited for no disk. REQUIRES: a machine whose clock counts instructions: by others one times the host."""
     print(f"{what}: {answers}")
     assert answers["asked"] >= 10
-    if counted_time:
-        assert max(answers["link"]["worst"], answers["list"]["worst"]) <= ANSWER_MS, answers
-        return
-    # Of some dozens of answers the 99th of 100 is the worst of all, and tells of the host.
-    measure = "p99" if answers["asked"] >= 200 else "median"
-    assert answers["link"][measure] <= ANSWER_MS + answers["bus"][measure], answers
-    assert answers["link"]["worst"] <= HANGING_MS, answers
+    assert max(answers["link"]["worst"], answers["list"]["worst"]) <= ANSWER_MS, answers
 
 
 def degraded(machine: Machine) -> bool:
@@ -110,11 +103,10 @@ def survives(machine: Machine, begin: str, end: str | None) -> None:
     aer.inject(machine, Error("PCIE3", "device", ("RxErr",), 4), Error("PCIE6", "port", ("BadDLLP",), HARM_ERRORS, 90))
     assert within(60, lambda: lifetimes(machine) == kernel(machine)), (lifetimes(machine), kernel(machine))
     if end is not None:
-        # A clock that counts instructions may be slower than ours by some times.
-        assert within(120 if machine.setup.counted_time else 30, lambda: degraded(machine))
+        assert within(120, lambda: degraded(machine))  # a clock that counts instructions may be much slower than ours
         machine.guest.run(end, timeout=60)
         assert within(90, lambda: product.status(machine)["degraded"] is None), product.status(machine)["degraded"]
-    assert_prompt(begin, client.stop(), machine.setup.counted_time)
+    assert_prompt(begin, client.stop())
     outlives_a_kill(machine)
 
 

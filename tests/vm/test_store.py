@@ -18,7 +18,7 @@ import board
 import ledger
 import product
 from aer import Error
-from ledger import FILE, FULL, in_history, kernel, lifetimes, running, start
+from ledger import FULL, in_history, kernel, lifetimes, running, start
 from machine import Machine, Setup, make_data_disk
 from service import UNIT, within
 
@@ -98,30 +98,6 @@ def test_power_losses_lose_nothing_committed_and_count_nothing_twice(images, pro
                 most[end].update({token: 50 for token in ("RxErr", "BadDLLP")})
             machine.kill()
             del errors
-
-
-HARMS = {
-    "full": ("dd if=/dev/zero of=/var/lib/wopr-aer/filler bs=64k; true", "rm -f /var/lib/wopr-aer/filler"),
-    "locked": ("systemd-run --unit=locker python3 -c 'import sqlite3, time, signal\n"
-               f"c = sqlite3.connect(\"{FILE}\", isolation_level=None)\n"
-               "c.execute(\"BEGIN EXCLUSIVE\")\nsignal.pause()'", "systemctl stop locker"),
-    "header": (f"dd if=/dev/urandom of={FILE} bs=4096 count=1 conv=notrunc", None),
-    "middle": (f"dd if=/dev/urandom of={FILE} bs=4096 seek=3 count=8 conv=notrunc", None),
-    "deleted": (f"rm -f {FILE} {FILE}-wal {FILE}-shm", None),
-}
-
-
-@pytest.mark.parametrize("harm", HARMS)
-def test_whatever_happens_to_the_disk_no_error_is_missing(served, harm):
-    machine = served()
-    begin, end = HARMS[harm]
-    if harm == "full":
-        machine.guest.run(f"systemctl stop {UNIT} && mount -t tmpfs -o size=2m,mode=0700,uid=wopr-aer,gid=wopr-aer tmpfs "
-                          f"/var/lib/wopr-aer && systemctl start {UNIT}", timeout=60)
-    ledger.survives(machine, begin, end)
-    if harm == "header":
-        aside = machine.guest.run("ls /var/lib/wopr-aer").stdout
-        assert "history.db.damaged-" in aside, aside
 
 
 def test_history_stays_with_the_slot_when_a_card_is_replaced(served):
