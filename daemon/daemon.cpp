@@ -148,6 +148,7 @@ Result<void> Daemon::State::set_up() {
 Status Daemon::State::status() const {
   auto status = monitor.status();
   status.degraded = degraded;
+  if (!loss_note.empty()) status.notes.push_back(loss_note);
   if (kernel) firmware.show(status);
   return status;
 }

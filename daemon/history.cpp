@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // The history in the service: what it hands to the store's thread, and what it hears from there.
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <ctime>
 #include <utility>
 
 #include "source/clock.hpp"
@@ -132,13 +134,18 @@ void Daemon::State::hear_store() {
   if (report.readable_now) {
     if (auto known = store->take_known()) begin_from(std::move(*known));
   }
-  if (report.degraded == degraded) return;
-  const bool before = !std::exchange(degraded, report.degraded).empty();
-  if (!degraded.empty()) {
+  const auto before = std::exchange(degraded, report.degraded);
+  const bool anew = std::exchange(files_lost, report.files_lost) < report.files_lost;
+  if (degraded == before && !anew) return;
+  if (anew) {
+    loss_note = fmt::format("The history was begun anew on {:%F at %H:%M}: {}.", fmt::localtime(std::time(nullptr)), report.last_loss);
+    announce({JournalRecord{RecordKind::history_anew, 4, fmt::format("the history was begun anew: {}", report.last_loss), {}}});
+  }
+  if (!degraded.empty() && degraded != before) {
     announce({JournalRecord{RecordKind::history_fails, 4,
                             fmt::format("the history cannot be written, what is counted waits in memory: {}", degraded),
                             {{"WOPR_REASON", degraded}}}});
-  } else if (before) {
+  } else if (degraded.empty() && !anew) {
     announce({JournalRecord{RecordKind::history_works, 5, "the history is written again; nothing was lost", {}}});
   }
   show({});

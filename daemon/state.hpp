@@ -52,6 +52,8 @@ struct Daemon::State {
   std::map<std::uint64_t, Dated> dated;  // marks for a time in the past that wait for the store, by number
   std::uint64_t dated_number = 0;
   std::string degraded;
+  std::uint64_t files_lost = 0;  // of the history
+  std::string loss_note;         // about the last of them
   std::optional<Hotplug> hotplug;
   std::unique_ptr<sd_event, EventDeleter> event;
   std::optional<RootHelpers> helpers;

@@ -63,6 +63,7 @@ std::string_view message_id(RecordKind kind) {
     case RecordKind::firmware_records: return "662d69e487994b12b012d9544a13a06a";
     case RecordKind::history_fails: return "6f0e2b1d4c7a4d83a1a6c55f0f9d3be2";
     case RecordKind::history_works: return "b81c4a7e09d64f2f8e0d7713c2a9f564";
+    case RecordKind::history_anew: return "83540162ca884ba39e71546d08123c69";
     case RecordKind::config_refused: return "17363910dff7415eb4c9a5efef4b0fb8";
   }
   return "";

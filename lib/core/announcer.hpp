@@ -34,6 +34,7 @@ enum class RecordKind : std::uint8_t {
   firmware_records,  // the firmware told of errors that moved no counter (core/firmware_tally.hpp)
   history_fails,     // what is learned waits in memory
   history_works,     // and has been written
+  history_anew,      // the file was damaged or gone: there is a new one
   config_refused,    // a reload was asked for and the new configuration is not valid
 };
 

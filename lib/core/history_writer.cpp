@@ -25,22 +25,17 @@ std::expected<void, StoreFailure> HistoryWriter::write_one() {
     in_flight_ = std::exchange(pending_, {});
     ++id_.number;
   }
-  // Twice at most: a store that is lost again right after it was begun anew is tried later.
-  for (int attempt = 0; attempt < 2; ++attempt) {
-    if (begin_anew_) {
-      if (auto begun = backend_.begin_anew(kept_, in_flight_->boot, {id_.writer, id_.number - 1}); !begun) return begun;
-      begin_anew_ = false;
-    }
-    auto kept = backend_.commit(*in_flight_, id_);
-    if (kept) {
-      apply(kept_, *in_flight_);
-      in_flight_.reset();
-      return {};
-    }
-    if (kept.error().kind != StoreFailure::Kind::lost) return kept;
-    begin_anew_ = true;
-    if (attempt == 1) return kept;
+  if (begin_anew_) {
+    if (auto begun = backend_.begin_anew(kept_, in_flight_->boot, {id_.writer, id_.number - 1}); !begun) return begun;
+    begin_anew_ = false;
   }
+  auto kept = backend_.commit(*in_flight_, id_);
+  if (!kept) {
+    begin_anew_ = kept.error().kind == StoreFailure::Kind::lost;
+    return kept;
+  }
+  apply(kept_, *in_flight_);
+  in_flight_.reset();
   return {};
 }
 

@@ -51,11 +51,13 @@ class HistoryWriter {
   HistoryWriter(HistoryBackend& backend, std::string writer, HistorySummary known, HistoryLimits limits = {});
 
   void take(HistoryBatch batch);
-  // Tries to bring everything taken so far to the disk. On failure it stays here, to be tried again.
+  // Tries to bring everything taken so far to the disk. On failure it stays here, to be tried again; after one that
+  // says the store is lost, the next try begins it anew.
   std::expected<void, StoreFailure> write();
 
   // The store was found damaged: the next write begins a new one.
   void store_is_lost() { begin_anew_ = true; }
+  [[nodiscard]] bool begins_anew() const { return begin_anew_; }
 
   [[nodiscard]] bool idle() const { return !in_flight_ && pending_.empty(); }
   // What the store held after the last success.

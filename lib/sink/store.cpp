@@ -121,6 +121,7 @@ class Store::State {
   ~State() { shut(true); }
 
   const std::filesystem::path& file() const { return file_; }
+  std::optional<std::filesystem::path> take_begun_anew() { return std::exchange(begun_anew_, std::nullopt); }
   void set_limits(const StoreLimits& limits) { limits_ = limits; }
 
   // Runs `action` with the file open; what SQLite throws becomes a value, and the connection begins anew after it.
@@ -168,7 +169,9 @@ class Store::State {
       begun_ = marker;
       return {};
     }
-    if (auto aside = set_aside(); !aside) return aside;
+    const auto aside = set_aside();
+    if (!aside) return std::unexpected(aside.error());
+    if (!begun_anew_) begun_anew_ = *aside;  // what a failed try has left behind is no history
     if (auto made = create(); !made) return made;
     SQLite::Transaction transaction(*database_, SQLite::TransactionBehavior::IMMEDIATE);
     rows().write(summary, boot);
@@ -278,7 +281,7 @@ class Store::State {
   std::expected<void, StoreFailure> create() {
     shut(true);
     // A log without its file belongs to a file that was removed.
-    if (auto aside = set_aside(); !aside) return aside;
+    if (const auto aside = set_aside(); !aside) return std::unexpected(aside.error());
     {
       SQLite::Database fresh(file_.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, busy_wait_ms);
       fresh.exec("PRAGMA auto_vacuum=INCREMENTAL");
@@ -304,8 +307,10 @@ class Store::State {
     }
   }
 
-  std::expected<void, StoreFailure> set_aside() {
+  // What the file is called now, or nothing if there was none.
+  std::expected<std::filesystem::path, StoreFailure> set_aside() {
     shut(false);
+    std::filesystem::path kept_as;
     const auto name = aside_name(file_);
     for (const auto* suffix : {"", "-wal", "-shm"}) {
       std::error_code failed;
@@ -316,9 +321,10 @@ class Store::State {
       if (found.st_size == 0) std::filesystem::remove(from, failed);
       else std::filesystem::rename(from, with_suffix(name, suffix), failed);
       if (failed) return trouble(fmt::format("cannot be set aside: {}", failed.message()), from);
+      if (*suffix == '\0' && found.st_size != 0) kept_as = name;
     }
     sync_directory(file_);
-    return {};
+    return kept_as;
   }
 
   std::filesystem::path file_;
@@ -328,6 +334,7 @@ class Store::State {
   std::optional<StoreRows> rows_;
   struct stat opened_ {};
   std::string begun_;
+  std::optional<std::filesystem::path> begun_anew_;  // see take_begun_anew()
   unsigned pressure_ = 0;
 };
 
@@ -360,6 +367,7 @@ std::expected<bool, StoreFailure> Store::maintain() {
 std::expected<void, StoreFailure> Store::check() {
   return state_->guarded([&] { return state_->check(); });
 }
+std::optional<std::filesystem::path> Store::take_begun_anew() { return state_->take_begun_anew(); }
 void Store::set_limits(const StoreLimits& limits) { state_->set_limits(limits); }
 const std::filesystem::path& Store::file() const { return state_->file(); }
 void Store::close() { state_->shut(true); }

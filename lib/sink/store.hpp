@@ -10,6 +10,7 @@
 #include <expected>
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "core/history_writer.hpp"
 
@@ -39,6 +40,8 @@ class Store : public HistoryBackend {
   std::expected<void, StoreFailure> commit(const HistoryBatch& batch, const BatchId& id) override;
   std::expected<void, StoreFailure> begin_anew(const HistorySummary& summary, const HistoryBoot& boot,
                                                const BatchId& id) override;
+  // Whether that has made a new file since it was asked last: what the old one is kept as, or nothing if it was gone.
+  [[nodiscard]] std::optional<std::filesystem::path> take_begun_anew();
 
   // Folds what has grown old and keeps the file within its limit, a bounded amount of work at a time. True: there is
   // more to do.

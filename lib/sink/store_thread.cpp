@@ -105,6 +105,13 @@ struct Answering {
   }
 };
 
+std::string loss(const std::filesystem::path& file, const std::filesystem::path& old, bool totals_lost) {
+  const auto fate = old.empty() ? fmt::format("{} was removed or emptied", file.string())
+                                : fmt::format("{} was damaged and is kept as {}", file.string(), old.filename().string());
+  return fmt::format("{}; the new one begins with {}", fate,
+                     totals_lost ? "what the kernel has counted since boot" : "the totals and grades of before");
+}
+
 }  // namespace
 
 struct StoreThread::State {
@@ -131,6 +138,7 @@ struct StoreThread::State {
   // The thread's own:
   std::unique_ptr<Store> store;
   std::unique_ptr<HistoryWriter> writer;
+  bool totals_lost = false;  // the file was damaged when it was to be read first
   std::list<Answering> answering;
   std::chrono::milliseconds delay{};
   Clock::time_point retry_at{};
@@ -142,6 +150,7 @@ struct StoreThread::State {
   void try_to_load();
   void tell(std::string degraded);
   [[nodiscard]] bool hangs() const;
+  [[nodiscard]] bool is_stopping();
   void try_to_write();
   void look_after();
   void judge_epochs();
@@ -151,7 +160,16 @@ struct StoreThread::State {
 
 void StoreThread::State::tell(std::string degraded) {
   const std::lock_guard lock(mutex);
-  const StoreReport now{std::move(degraded), writer ? writer->waiting() : 0, known.has_value()};
+  auto now = report;
+  now.degraded = std::move(degraded);
+  now.waiting = writer ? writer->waiting() : 0;
+  now.readable_now = known.has_value();
+  if (now.degraded.empty()) {
+    if (const auto old = store->take_begun_anew()) {
+      ++now.files_lost;
+      now.last_loss = loss(options.file, *old, std::exchange(totals_lost, false));
+    }
+  }
   writing = writer && !writer->idle();
   if (writing || !queue.empty()) waiting_since = Clock::now();
   else waiting_since.reset();
@@ -162,6 +180,11 @@ void StoreThread::State::tell(std::string degraded) {
 // REQUIRES: the mutex is held.
 bool StoreThread::State::hangs() const {
   return report.degraded.empty() && waiting_since && Clock::now() - *waiting_since > options.patience;
+}
+
+bool StoreThread::State::is_stopping() {
+  const std::lock_guard lock(mutex);
+  return stopping;
 }
 
 // False when it is time to end.
@@ -202,16 +225,21 @@ void StoreThread::State::try_to_load() {
   auto summary = found ? std::move(*found) : HistorySummary{};
   writer = std::make_unique<HistoryWriter>(*store, options.writer, summary);
   if (lost) writer->store_is_lost();
+  totals_lost = lost;
   {
     const std::lock_guard lock(mutex);
     known = std::move(summary);
   }
-  tell({});
+  tell(lost ? to_string(found.error().error) : std::string{});
 }
 
 void StoreThread::State::try_to_write() {
-  if (!writer || writer->idle() || (delay != 0ms && Clock::now() < retry_at)) return;
-  const auto done = writer->write();
+  if (!writer || writer->idle()) return;
+  // A file that is lost is begun anew a moment after that was told. At the end there is no later.
+  const bool last = is_stopping();
+  if (delay != 0ms && Clock::now() < retry_at && !(last && writer->begins_anew())) return;
+  auto done = writer->write();
+  if (!done && last && writer->begins_anew()) done = writer->write();
   if (done) {
     delay = 0ms;
     tell({});
@@ -225,13 +253,18 @@ void StoreThread::State::try_to_write() {
 void StoreThread::State::look_after() {
   if (!writer || delay != 0ms) return;
   const auto now = Clock::now();
+  const auto hear = [&](const StoreFailure& failure) {
+    if (failure.kind != StoreFailure::Kind::lost) return;
+    writer->store_is_lost();
+    tell(to_string(failure.error));
+  };
   if (now >= maintain_at) {
     const auto more = store->maintain();
+    if (!more) hear(more.error());
     maintain_at = now + (more && *more ? std::chrono::seconds(1) : std::chrono::seconds(maintenance_interval));
   }
   if (now >= check_at) {
-    // Damage shows again at the next write, and is dealt with there: the file is closed and its header or pages refuse.
-    if (const auto sound = store->check(); !sound && sound.error().kind == StoreFailure::Kind::lost) writer->store_is_lost();
+    if (const auto sound = store->check(); !sound) hear(sound.error());
     check_at = now + check_interval;
   }
 }

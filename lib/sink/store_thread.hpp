@@ -24,6 +24,8 @@ struct StoreReport {
   std::string degraded;       // why nothing can be written now; empty: all is well
   std::uint64_t waiting = 0;  // errors counted that are not on the disk
   bool readable_now = false;  // take_known() has something
+  std::uint64_t files_lost = 0;  // how often a new file was begun for one that was damaged or gone
+  std::string last_loss;         // what became of the last such file, and with what the new one begins
 
   friend bool operator==(const StoreReport&, const StoreReport&) = default;
 };

@@ -332,6 +332,55 @@ TEST_F(HistoryTest, a_disk_that_does_not_answer_is_told_of_and_then_forgotten) {
   EXPECT_EQ(sum(Store(file_).load()->links.at(path).lifetime[1]), 17U);
 }
 
+TEST_F(HistoryTest, a_file_that_is_lost_is_told_of_before_a_new_one_is_begun) {
+  const auto running = start_thread(15s);
+  auto& thread = *running;
+  const auto wait_until = [&](const auto& wanted) {
+    pollfd told{thread.report_fd(), POLLIN, 0};
+    for (auto report = thread.report();; report = thread.report()) {
+      if (wanted(report)) return report;
+      if (poll(&told, 1, 10'000) != 1) {
+        ADD_FAILURE() << "not told in time: " << report.degraded << report.last_loss;
+        return report;
+      }
+    }
+  };
+  const auto lose = [&](const std::string& word, Nanoseconds at, std::uint64_t times) {
+    thread.write(batch("b", at, 3));
+    const auto degraded = wait_until([](const auto& report) { return !report.degraded.empty(); });
+    EXPECT_NE(degraded.degraded.find(file_.string()), std::string::npos) << degraded.degraded;
+    const auto anew = wait_until([](const auto& report) { return report.degraded.empty(); });
+    EXPECT_EQ(anew.files_lost, times);
+    EXPECT_NE(anew.last_loss.find(word), std::string::npos) << anew.last_loss;
+    EXPECT_NE(anew.last_loss.find("totals"), std::string::npos) << anew.last_loss;
+  };
+  const auto before = sum(Store(file_).load()->links.at(path).lifetime[1]);
+  std::filesystem::remove(file_);
+  lose("was removed", 3h, 1);
+  std::fstream(file_, std::ios::in | std::ios::out | std::ios::binary).write(std::string(4096, 'x').data(), 4096);
+  lose(file_.filename().string() + ".damaged-", 4h, 2);
+  EXPECT_TRUE(thread.flush(10s));
+  EXPECT_EQ(sum(Store(file_).load()->links.at(path).lifetime[1]), before + 6);
+}
+
+TEST_F(HistoryTest, a_file_that_is_lost_at_the_very_end_is_begun_anew_all_the_same) {
+  const auto before = sum(Store(file_).load()->links.at(path).lifetime[1]);
+  {
+    StoreOptions patient;
+    patient.file = file_;
+    patient.writer = "patient";
+    patient.first_retry = 1h;
+    auto store = std::make_unique<Store>(file_);
+    auto known = store->load();
+    ASSERT_TRUE(known);
+    StoreThread thread(std::move(patient), std::move(store), std::move(*known));
+    std::filesystem::remove(file_);
+    thread.write(batch("b", 3h, 3));
+    EXPECT_FALSE(thread.flush(10s));
+  }
+  EXPECT_EQ(sum(Store(file_).load()->links.at(path).lifetime[1]), before + 3);
+}
+
 TEST(HistoryThread, a_store_that_cannot_be_read_takes_nothing_in_until_it_can) {
   const TemporaryDirectory directory;
   const auto file = directory.path() / "later" / "history.db";

@@ -252,9 +252,17 @@ TEST_F(StoreTest, damage_in_the_middle_is_found_and_survived) {
   ASSERT_FALSE(found);
   EXPECT_EQ(found.error().kind, StoreFailure::Kind::lost);
   writer.take(batch_at(600s, 1));
+  const auto lost = writer.write();
+  ASSERT_FALSE(lost) << "it is to be told before a new one is begun";
+  EXPECT_EQ(lost.error().kind, StoreFailure::Kind::lost);
+  EXPECT_FALSE(store.take_begun_anew());
   ASSERT_TRUE(writer.write());
   EXPECT_EQ(lifetime(reread(file_)), 51U);
   EXPECT_EQ(aside(), 1U);
+  const auto kept_as = store.take_begun_anew();
+  ASSERT_TRUE(kept_as);
+  EXPECT_TRUE(fs::exists(*kept_as)) << *kept_as;
+  EXPECT_FALSE(store.take_begun_anew()) << "told once";
 }
 
 TEST_F(StoreTest, another_programs_lock_is_waited_out) {
