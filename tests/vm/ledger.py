@@ -118,7 +118,8 @@ def survives(machine: Machine, begin: str, end: str | None) -> None:
     else:
         assert within(120, lambda: degraded(machine))  # a clock that counts instructions may be much slower than ours
         machine.guest.run(end, timeout=60)
-        assert within(90, lambda: product.status(machine)["degraded"] is None), product.status(machine)["degraded"]
+        # Tried again within a minute, by that clock.
+        assert within(300, lambda: product.status(machine)["degraded"] is None), product.status(machine)["degraded"]
     assert_prompt(begin, client.stop())
     outlives_a_kill(machine)
 

@@ -90,7 +90,7 @@ def test_a_storm_is_counted_told_in_few_words_and_holds_up_no_answer(served, ker
     assert service.told(found) == grown
     assert answers["asked"] >= 100
     assert answers["link"]["worst"] <= ANSWER_MS, answers
-    assert answers["list"]["median"] <= ANSWER_MS, answers
+    assert answers["list"]["p99"] <= ANSWER_MS, answers  # all links in one answer
 
 
 @pytest.mark.parametrize("one_thread", [True])
