@@ -344,7 +344,7 @@ StoreThread::StoreThread(StoreOptions options, std::unique_ptr<Store> store,
   }
   s.report.degraded = std::move(trouble);
   s.maintain_at = Clock::now() + 60s;
-  s.check_at = Clock::now() + 30s;
+  s.check_at = Clock::now() + s.options.first_check;
   // Detached, and the owner of its state: a disk that hangs must not hold up our end.
   std::thread([state = state_] {
     state->run();

@@ -37,6 +37,7 @@ struct StoreOptions {
   std::chrono::milliseconds first_retry{1000};
   std::chrono::milliseconds last_retry{60'000};
   std::chrono::milliseconds patience{15'000};  // a disk that takes longer is said to hang
+  std::chrono::milliseconds first_check{30'000};  // after the start the file is looked through, and each day after that
 };
 
 class StoreThread {

@@ -9,6 +9,7 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 
 #include <array>
+#include <fstream>
 
 #include "cli/history_table.hpp"
 #include "cli/render_history.hpp"
@@ -45,6 +46,18 @@ StoreOptions eager(const std::filesystem::path& file) {
   options.first_retry = 10ms;
   options.last_retry = 20ms;
   return options;
+}
+
+// The first report that is `wanted`.
+template <class Wanted>
+StoreReport wait_until(StoreThread& thread, Wanted wanted) {
+  pollfd told{thread.report_fd(), POLLIN, 0};
+  for (auto report = thread.report();; report = thread.report()) {
+    if (wanted(report)) return report;
+    if (poll(&told, 1, 10'000) == 1) continue;
+    ADD_FAILURE() << "not told in time: " << report.degraded << report.last_loss;
+    return report;
+  }
 }
 
 class HistoryTest : public ::testing::Test {
@@ -335,21 +348,11 @@ TEST_F(HistoryTest, a_disk_that_does_not_answer_is_told_of_and_then_forgotten) {
 TEST_F(HistoryTest, a_file_that_is_lost_is_told_of_before_a_new_one_is_begun) {
   const auto running = start_thread(15s);
   auto& thread = *running;
-  const auto wait_until = [&](const auto& wanted) {
-    pollfd told{thread.report_fd(), POLLIN, 0};
-    for (auto report = thread.report();; report = thread.report()) {
-      if (wanted(report)) return report;
-      if (poll(&told, 1, 10'000) != 1) {
-        ADD_FAILURE() << "not told in time: " << report.degraded << report.last_loss;
-        return report;
-      }
-    }
-  };
   const auto lose = [&](const std::string& word, Nanoseconds at, std::uint64_t times) {
     thread.write(batch("b", at, 3));
-    const auto degraded = wait_until([](const auto& report) { return !report.degraded.empty(); });
+    const auto degraded = wait_until(thread, [](const auto& report) { return !report.degraded.empty(); });
     EXPECT_NE(degraded.degraded.find(file_.string()), std::string::npos) << degraded.degraded;
-    const auto anew = wait_until([](const auto& report) { return report.degraded.empty(); });
+    const auto anew = wait_until(thread, [](const auto& report) { return report.degraded.empty(); });
     EXPECT_EQ(anew.files_lost, times);
     EXPECT_NE(anew.last_loss.find(word), std::string::npos) << anew.last_loss;
     EXPECT_NE(anew.last_loss.find("totals"), std::string::npos) << anew.last_loss;
@@ -361,6 +364,27 @@ TEST_F(HistoryTest, a_file_that_is_lost_is_told_of_before_a_new_one_is_begun) {
   lose(file_.filename().string() + ".damaged-", 4h, 2);
   EXPECT_TRUE(thread.flush(10s));
   EXPECT_EQ(sum(Store(file_).load()->links.at(path).lifetime[1]), before + 6);
+}
+
+TEST_F(HistoryTest, damage_nobody_has_stumbled_over_is_found_and_told_of) {
+  auto store = std::make_unique<Store>(file_);
+  auto known = store->load();
+  ASSERT_TRUE(known);
+  const auto before = sum(known->links.at(path).lifetime[1]);
+  const auto size = static_cast<std::streamoff>(std::filesystem::file_size(file_));
+  std::fstream damaged(file_, std::ios::in | std::ios::out | std::ios::binary);
+  for (std::streamoff at = 4096; at < size; at += 4096) damaged.seekp(at).write(std::string(512, '\xff').data(), 512);
+  damaged.close();
+  auto options = eager(file_);
+  options.first_check = 0ms;
+  StoreThread thread(std::move(options), std::move(store), std::move(*known));
+  const auto found = wait_until(thread, [](const auto& report) { return !report.degraded.empty(); });
+  EXPECT_NE(found.degraded.find("damaged"), std::string::npos) << found.degraded;
+  EXPECT_EQ(found.files_lost, 0U);
+  thread.write(batch("b", 3h, 3));
+  EXPECT_EQ(wait_until(thread, [](const auto& report) { return report.degraded.empty(); }).files_lost, 1U);
+  EXPECT_TRUE(thread.flush(10s));
+  EXPECT_EQ(sum(Store(file_).load()->links.at(path).lifetime[1]), before + 3);
 }
 
 TEST_F(HistoryTest, a_file_that_is_lost_at_the_very_end_is_begun_anew_all_the_same) {
