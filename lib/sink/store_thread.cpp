@@ -32,6 +32,7 @@ constexpr std::size_t most_questions = 8;
 constexpr auto reader_patience = 60s;  // a reader that takes nothing for so long is left
 constexpr auto maintenance_interval = 1h;
 constexpr auto check_interval = 24h;
+constexpr auto losses_apart = 24h;  // that have one cause, or not
 
 void signal_event(int fd) {
   const std::uint64_t one = 1;
@@ -142,6 +143,8 @@ struct StoreThread::State {
   std::list<Answering> answering;
   std::chrono::milliseconds delay{};
   Clock::time_point retry_at{};
+  std::optional<Clock::time_point> lost_at;  // the last time that a write found the file lost
+  std::chrono::milliseconds loss_delay{};    // after that
   Clock::time_point maintain_at{};
   Clock::time_point check_at{};
 
@@ -152,6 +155,7 @@ struct StoreThread::State {
   [[nodiscard]] bool hangs() const;
   [[nodiscard]] bool is_stopping();
   void try_to_write();
+  [[nodiscard]] std::chrono::milliseconds delay_after_loss();
   void look_after();
   void judge_epochs();
   void answer_all();
@@ -245,9 +249,18 @@ void StoreThread::State::try_to_write() {
     tell({});
     return;
   }
-  delay = delay == 0ms ? options.first_retry : std::min(delay * 2, options.last_retry);
+  if (done.error().kind == StoreFailure::Kind::lost) delay = delay_after_loss();
+  else delay = delay == 0ms ? options.first_retry : std::min(delay * 2, options.last_retry);
   retry_at = Clock::now() + delay;
   tell(to_string(done.error().error));
+}
+
+std::chrono::milliseconds StoreThread::State::delay_after_loss() {
+  const auto now = Clock::now();
+  const bool again = lost_at && now - *lost_at < losses_apart;
+  loss_delay = again ? std::min(loss_delay * 2, options.last_loss_retry) : options.first_retry;
+  lost_at = now;
+  return loss_delay;
 }
 
 void StoreThread::State::look_after() {

@@ -36,6 +36,9 @@ struct StoreOptions {
   std::string writer;  // different after each start
   std::chrono::milliseconds first_retry{1000};
   std::chrono::milliseconds last_retry{60'000};
+  // Before a lost file is begun anew: first_retry, and twice as long each time within a day, up to this. Whatever damages
+  // them would fill the disk with what is set aside.
+  std::chrono::milliseconds last_loss_retry{3'600'000};
   std::chrono::milliseconds patience{15'000};  // a disk that takes longer is said to hang
   std::chrono::milliseconds first_check{30'000};  // after the start the file is looked through, and each day after that
 };

@@ -348,7 +348,9 @@ TEST_F(HistoryTest, a_disk_that_does_not_answer_is_told_of_and_then_forgotten) {
 TEST_F(HistoryTest, a_file_that_is_lost_is_told_of_before_a_new_one_is_begun) {
   const auto running = start_thread(15s);
   auto& thread = *running;
+  // Each time it takes twice as long before the next one: a bad disk is not to be filled with damaged files.
   const auto lose = [&](const std::string& word, Nanoseconds at, std::uint64_t times) {
+    const auto begun = std::chrono::steady_clock::now();
     thread.write(batch("b", at, 3));
     const auto degraded = wait_until(thread, [](const auto& report) { return !report.degraded.empty(); });
     EXPECT_NE(degraded.degraded.find(file_.string()), std::string::npos) << degraded.degraded;
@@ -356,14 +358,19 @@ TEST_F(HistoryTest, a_file_that_is_lost_is_told_of_before_a_new_one_is_begun) {
     EXPECT_EQ(anew.files_lost, times);
     EXPECT_NE(anew.last_loss.find(word), std::string::npos) << anew.last_loss;
     EXPECT_NE(anew.last_loss.find("totals"), std::string::npos) << anew.last_loss;
+    EXPECT_GE(std::chrono::steady_clock::now() - begun, 10ms * (1U << (times - 1)));
   };
   const auto before = sum(Store(file_).load()->links.at(path).lifetime[1]);
   std::filesystem::remove(file_);
   lose("was removed", 3h, 1);
   std::fstream(file_, std::ios::in | std::ios::out | std::ios::binary).write(std::string(4096, 'x').data(), 4096);
   lose(file_.filename().string() + ".damaged-", 4h, 2);
+  for (std::uint64_t times = 3; times <= 5; ++times) {
+    std::filesystem::remove(file_);
+    lose("was removed", (times + 2) * 1h, times);
+  }
   EXPECT_TRUE(thread.flush(10s));
-  EXPECT_EQ(sum(Store(file_).load()->links.at(path).lifetime[1]), before + 6);
+  EXPECT_EQ(sum(Store(file_).load()->links.at(path).lifetime[1]), before + 15);
 }
 
 TEST_F(HistoryTest, damage_nobody_has_stumbled_over_is_found_and_told_of) {
