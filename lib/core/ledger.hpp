@@ -70,6 +70,10 @@ struct Recent {
     if (items.size() >= limit) items.erase(items.begin(), items.end() - static_cast<std::ptrdiff_t>(limit - 1));
     items.push_back(std::move(item));
   }
+  // Forgets the others, and gives their memory back.
+  void keep_last(std::size_t number) {
+    if (items.size() > number) items = std::vector<T>(items.end() - static_cast<std::ptrdiff_t>(number), items.end());
+  }
   friend bool operator==(const Recent&, const Recent&) = default;
 };
 

@@ -25,6 +25,14 @@ const T* nth_newest(const Recent<T>& recent, std::size_t needed, Nanoseconds age
   return nullptr;
 }
 
+// What has come true stays so until the epoch ends, and asks for its witnesses no more. The last episode may go on.
+void forget_witnesses(DirectionRecord& record) {
+  if (record.marginal) record.recent.keep_last(1);
+  if (record.rollover) record.recent_rollovers.keep_last(1);
+  if (record.bad) record.recent_bad.keep_last(0);
+  if (record.failing) record.recent_failing.keep_last(0);
+}
+
 }  // namespace
 
 void LinkLedger::take_correctable(std::span<const Counted> counted, const Step& step) {
@@ -86,6 +94,7 @@ void LinkLedger::take_errors(Side receiver, std::uint64_t errors, bool rollover,
   if (step.watched && !step.coarse) fill_minute(record, errors, step);
   else record.minute.reset();
   raise_alarms(record, step);
+  forget_witnesses(record);
 }
 
 bool LinkLedger::open(Side receiver, Nanoseconds age) const {
@@ -110,12 +119,12 @@ void LinkLedger::fill_minute(DirectionRecord& record, std::uint64_t errors, cons
   if (!minute.bad && count > bad_line_per_minute(policy_, minute.bits_per_second)) {
     minute.bad = true;
     ++record.bad_minutes;
-    record.recent_bad.push(minute, recent_limit);
+    if (!record.bad) record.recent_bad.push(minute, recent_limit);
   }
   if (!minute.failing && count > failing_line_per_minute(policy_, minute.bits_per_second)) {
     minute.failing = true;
     ++record.failing_minutes;
-    record.recent_failing.push(minute, recent_limit);
+    if (!record.failing) record.recent_failing.push(minute, recent_limit);
   }
 }
 

@@ -90,6 +90,38 @@ TEST(Ledger, ThreeEpisodesWithinTheLoadedWindowRaiseTheAlarmWhateverIdleTimeLies
   EXPECT_LE(to_host(play).marginal->span, minutes(20));
 }
 
+TEST(Ledger, WhatHasComeTrueNeedsItsWitnessesNoMore) {
+  LinkPlay play;
+  for (int i = 0; i < 2; ++i) {
+    play.error(Side::device, "Rollover", 200);
+    play.pass(minutes(2));
+  }
+  EXPECT_FALSE(to_host(play).marginal);
+  EXPECT_EQ(to_host(play).recent.items.size(), 2U);
+  EXPECT_FALSE(to_host(play).recent_failing.items.empty());
+  for (int i = 0; i < 8; ++i) {
+    play.error(Side::device, "Rollover", 200);
+    play.pass(minutes(2));
+  }
+  const auto record = to_host(play);
+  ASSERT_TRUE(record.marginal && record.rollover && record.bad && record.failing);
+  EXPECT_EQ(record.recent.items.size(), 1U);
+  EXPECT_EQ(record.recent_rollovers.items.size(), 1U);
+  EXPECT_TRUE(record.recent_bad.items.empty());
+  EXPECT_TRUE(record.recent_failing.items.empty());
+  EXPECT_EQ(record.episodes, 10U);
+  EXPECT_EQ(record.failing_minutes, 10U);
+  // The last one goes on as long as its errors do, and what is counted is as before.
+  play.error(Side::device, "Rollover");
+  play.pass(seconds(30));
+  play.error(Side::device, "Rollover");
+  EXPECT_EQ(to_host(play).episodes, 11U);
+  EXPECT_EQ(to_host(play).rollover_episodes, 11U);
+  EXPECT_EQ(to_host(play).recent.items.back().errors, 2U);
+  EXPECT_EQ(to_host(play).marginal->at.boot, record.marginal->at.boot);
+  EXPECT_EQ(to_host(play).failing->at.boot, record.failing->at.boot);
+}
+
 TEST(Ledger, EpisodesFurtherApartThanTheWindowRaiseNone) {
   LinkPlay play;
   for (int i = 0; i < 100; ++i) {

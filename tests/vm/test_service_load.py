@@ -22,7 +22,7 @@ MAX_RECORDS = 10
 RACES = 100
 MAX_ANONYMOUS_KIB = 3 * 1024
 FLAT_KIB = 128  # a heap that has settled may still move by some pages
-HOUR_KIB = 256  # and an hour brings a dozen episodes for each direction of each link, of which the last 64 are kept
+HOUR_KIB = 256  # from the second quarter on
 MAX_CPU_RATIO = 1.5
 FAST = "[monitor]\nsample_interval = 0.1\n"
 SAMPLE_SECONDS = 0.1
