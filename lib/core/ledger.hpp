@@ -124,6 +124,7 @@ struct DirectionRecord {
   std::uint64_t uncountable = 0;       // of all these errors, from ends that do not count
   std::optional<Instant> first_error;
   std::optional<Instant> last_error;
+  // The witnesses of an alarm that may come; once it has, they go, but for the last episode, which may go on.
   Recent<Episode> recent;
   Recent<Episode> recent_rollovers;
   std::optional<ErrorMinute> minute;

@@ -106,6 +106,12 @@ struct Answering {
   }
 };
 
+// The next of waits that double.
+std::chrono::milliseconds longer(std::chrono::milliseconds wait, std::chrono::milliseconds first,
+                                 std::chrono::milliseconds last) {
+  return wait == 0ms ? first : std::min(wait * 2, last);
+}
+
 std::string loss(const std::filesystem::path& file, const std::filesystem::path& old, bool totals_lost) {
   const auto fate = old.empty() ? fmt::format("{} was removed or emptied", file.string())
                                 : fmt::format("{} was damaged and is kept as {}", file.string(), old.filename().string());
@@ -143,8 +149,8 @@ struct StoreThread::State {
   std::list<Answering> answering;
   std::chrono::milliseconds delay{};
   Clock::time_point retry_at{};
-  std::optional<Clock::time_point> lost_at;  // the last time that a write found the file lost
-  std::chrono::milliseconds loss_delay{};    // after that
+  Clock::time_point lost_at{};             // the last time that a write found the file lost
+  std::chrono::milliseconds loss_delay{};  // after that; 0: never yet
   Clock::time_point maintain_at{};
   Clock::time_point check_at{};
 
@@ -221,7 +227,7 @@ void StoreThread::State::try_to_load() {
   auto found = store->load();
   const bool lost = !found && found.error().kind == StoreFailure::Kind::lost;
   if (!found && !lost) {
-    delay = delay == 0ms ? options.first_retry : std::min(delay * 2, options.last_retry);
+    delay = longer(delay, options.first_retry, options.last_retry);
     retry_at = Clock::now() + delay;
     return tell(to_string(found.error().error));
   }
@@ -250,17 +256,15 @@ void StoreThread::State::try_to_write() {
     return;
   }
   if (done.error().kind == StoreFailure::Kind::lost) delay = delay_after_loss();
-  else delay = delay == 0ms ? options.first_retry : std::min(delay * 2, options.last_retry);
+  else delay = longer(delay, options.first_retry, options.last_retry);
   retry_at = Clock::now() + delay;
   tell(to_string(done.error().error));
 }
 
 std::chrono::milliseconds StoreThread::State::delay_after_loss() {
-  const auto now = Clock::now();
-  const bool again = lost_at && now - *lost_at < losses_apart;
-  loss_delay = again ? std::min(loss_delay * 2, options.last_loss_retry) : options.first_retry;
-  lost_at = now;
-  return loss_delay;
+  const auto before = std::exchange(lost_at, Clock::now());
+  if (lost_at - before >= losses_apart) loss_delay = 0ms;
+  return loss_delay = longer(loss_delay, options.first_retry, options.last_loss_retry);
 }
 
 void StoreThread::State::look_after() {

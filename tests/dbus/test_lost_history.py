@@ -3,7 +3,6 @@
 import pytest
 
 from client import LINK, MANAGER, ROOT
-from daemon import Daemon
 from test_history import PCIE3, PORT, wait_for_count
 
 OVERWRITTEN = b"not a page of any database, " * 146
