@@ -110,10 +110,14 @@ def descriptors(machine: Machine) -> Counter:
     return Counter(re.sub(r"^/sys(?=/devices/)|:\[\d+\]$", "", link) for link in links.splitlines() if "/log/journal/" not in link)
 
 
+def process_status(machine: Machine, field: str) -> int:
+    """What the kernel says of the service's process (proc_pid_status(5))."""
+    return int(machine.guest.run(f"grep ^{field}: /proc/{shown(machine, 'MainPID')}/status").stdout.split()[1])
+
+
 def anonymous_kib(machine: Machine) -> int:
     """Memory that is the service's alone: not the pages of its libraries."""
-    text = machine.guest.run(f"grep RssAnon /proc/{shown(machine, 'MainPID')}/status").stdout
-    return int(text.split()[1])
+    return process_status(machine, "RssAnon")
 
 
 def refused_calls(machine: Machine, program: str = "wopr") -> list[str]:
