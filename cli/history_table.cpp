@@ -88,6 +88,7 @@ Result<void> HistoryTable::take(std::string_view text) {
 
 std::vector<SlotHistory> HistoryTable::slots() const {
   std::vector<SlotHistory> slots;
+  slots.reserve(by_path_.size());
   for (const auto& [path, slot] : by_path_) slots.push_back(slot);
   for (auto& slot : slots) {
     for (auto& bucket : slot.buckets) {

@@ -121,10 +121,11 @@ std::string slot_text(const SlotHistory& slot, HistoryBy by, const Style& style)
 std::string minute_text(const std::string& rfc3339) { return rfc3339.substr(0, 10) + " " + rfc3339.substr(11, 5); }
 
 std::string length_text(std::chrono::microseconds length) {
+  constexpr std::chrono::minutes::rep day = 24 * 60;
   const auto minutes = std::chrono::floor<std::chrono::minutes>(length).count();
   if (minutes < 120) return fmt::format("{} min", minutes);
-  if (minutes < 48 * 60) return fmt::format("{} h {} min", minutes / 60, minutes % 60);
-  return fmt::format("{} days", minutes / (24 * 60));
+  if (minutes < 2 * day) return fmt::format("{} h {} min", minutes / 60, minutes % 60);
+  return fmt::format("{} days", minutes / day);
 }
 
 // Time without errors is no clean time when nobody watched.

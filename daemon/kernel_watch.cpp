@@ -61,7 +61,7 @@ struct KernelWatch::State {
   Result<void> listen();
   void step();
   void wake_after(microseconds pause);
-  void stop(Error error);
+  void stop(const Error& error);
   void tell();
 };
 
@@ -99,7 +99,7 @@ void KernelWatch::State::wake_after(microseconds pause) {
   sd_event_source_set_enabled(timer.get(), SD_EVENT_ONESHOT);
 }
 
-void KernelWatch::State::stop(Error error) {
+void KernelWatch::State::stop(const Error& error) {
   io.reset();
   timer.reset();
   journal.reset();

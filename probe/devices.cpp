@@ -11,27 +11,31 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <expected>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace wopr {
 namespace {
 
-std::unexpected<Error> errno_error(std::string_view what) { return fail(fmt::format("{}: {}", what, std::strerror(errno))); }
+std::unexpected<Error> errno_error(std::string_view what, int error = errno) {
+  return fail(fmt::format("{}: {}", what, std::strerror(error)));
+}
 
 // Goes down from `directory` by real directories alone, following no link. Not openat2: the sandbox forbids it
-// (RestrictSUIDSGID= cannot look at its flags, systemd src/shared/seccomp-util.c).
-UniqueFd descend(int directory, std::string_view path) {
+// (RestrictSUIDSGID= cannot look at its flags, systemd src/shared/seccomp-util.c). Else the errno of what failed.
+std::expected<UniqueFd, int> descend(int directory, std::string_view path) {
   UniqueFd here(::fcntl(directory, F_DUPFD_CLOEXEC, 0));
-  while (here && !path.empty()) {
+  if (!here) return std::unexpected(errno);
+  while (!path.empty()) {
     const auto slash = path.find('/');
     const std::string part(path.substr(0, slash));
     path = slash == std::string_view::npos ? std::string_view{} : path.substr(slash + 1);
-    if (part.empty() || part == "." || part == "..") {
-      errno = ELOOP;
-      return UniqueFd{};
-    }
-    here = UniqueFd(::openat(here.get(), part.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (part.empty() || part == "." || part == "..") return std::unexpected(ELOOP);
+    UniqueFd next(::openat(here.get(), part.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!next) return std::unexpected(errno);
+    here = std::move(next);
   }
   return here;
 }
@@ -56,9 +60,9 @@ Result<UniqueFd> Devices::function(const Bdf& bdf) const {
   constexpr std::string_view up = "../../../";
   const auto name = to_string(bdf);
   const auto list = descend(sys_.get(), "bus/pci/devices");
-  if (!list) return errno_error("cannot open the list of functions");
+  if (!list) return errno_error("cannot open the list of functions", list.error());
   std::array<char, 4096> target{};
-  const auto size = ::readlinkat(list.get(), name.c_str(), target.data(), target.size());
+  const auto size = ::readlinkat(list->get(), name.c_str(), target.data(), target.size());
   if (size < 0 && errno == ENOENT) return fail(fmt::format("there is no function {}", name));
   if (size < 0) return errno_error(fmt::format("cannot find {}", name));
   std::string_view path(target.data(), static_cast<std::size_t>(size));
@@ -67,10 +71,11 @@ Result<UniqueFd> Devices::function(const Bdf& bdf) const {
   }
   path.remove_prefix(up.size());
   auto directory = descend(sys_.get(), path);
-  if (!directory && (errno == ENOENT || errno == ENODEV)) return fail(fmt::format("there is no function {}", name));
-  if (!directory) return errno_error(fmt::format("cannot open {}", to_string(bdf)));
-  if (!is_sysfs(directory.get())) return fail(fmt::format("{} is not in sysfs", to_string(bdf)));
-  return directory;
+  const int error = directory ? 0 : directory.error();
+  if (error == ENOENT || error == ENODEV) return fail(fmt::format("there is no function {}", name));
+  if (!directory) return errno_error(fmt::format("cannot open {}", to_string(bdf)), error);
+  if (!is_sysfs(directory->get())) return fail(fmt::format("{} is not in sysfs", to_string(bdf)));
+  return std::move(*directory);
 }
 
 Result<UniqueFd> Devices::config(const UniqueFd& function, int flags) const {

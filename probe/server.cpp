@@ -114,6 +114,7 @@ class Server {
   // One round of poll. True when something happened.
   Result<bool> wait() {
     std::vector<pollfd> fds;
+    fds.reserve(connections_.size() + 1);
     for (const auto& connection : connections_) fds.push_back({connection.fd.get(), POLLIN, 0});
     const bool room = connections_.size() < limits_.connections;
     if (room) fds.push_back({listening_, POLLIN, 0});

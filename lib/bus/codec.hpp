@@ -93,7 +93,7 @@ struct Codec<std::string> {
   }
   static int read(sd_bus_message* message, std::string& value) {
     const char* text = nullptr;
-    const int r = sd_bus_message_read_basic(message, 's', &text);
+    const int r = sd_bus_message_read_basic(message, 's', static_cast<void*>(&text));
     if (r > 0) value = text;
     return r;
   }

@@ -28,7 +28,7 @@ constexpr const char* acquired_match =
     "interface='org.freedesktop.DBus',member='NameAcquired',arg0='org.wopr.Aer1'";
 
 // org.freedesktop.DBus.RequestName's replies (D-Bus Specification, Bus Messages).
-enum NameReply : std::uint32_t { primary_owner = 1, in_queue = 2, exists = 3, already_owner = 4 };
+enum NameReply : std::uint8_t { primary_owner = 1, in_queue = 2, exists = 3, already_owner = 4 };
 
 std::string reason(int error) { return std::strerror(error < 0 ? -error : error); }
 

@@ -122,11 +122,11 @@ void Membership::arm() {
 
 int Membership::on_answers(sd_event_source*, int fd, std::uint32_t, void* data) {
   auto& self = *static_cast<Membership*>(data);
+  std::uint64_t number = 0;
+  (void)!read(fd, &number, sizeof number);  // before what it told of is taken: more that is found wakes us again
   std::vector<Shared::Found> found;
   {
     const std::lock_guard lock(self.shared_->mutex);
-    std::uint64_t number = 0;
-    (void)!read(fd, &number, sizeof number);
     found = std::exchange(self.shared_->found, {});
   }
   for (const auto& each : found) {

@@ -180,7 +180,7 @@ int Objects::enumerate_links(sd_bus*, const char*, void* self, char*** nodes, sd
     list[i] = strdup(link_path(links[i].port).c_str());
     if (list[i] != nullptr) continue;
     while (i > 0) std::free(list[--i]);
-    std::free(list);
+    std::free(static_cast<void*>(list));
     return -ENOMEM;
   }
   *nodes = list;

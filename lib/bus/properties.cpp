@@ -277,7 +277,7 @@ Values link_of(const SlotStatus& slot) {
   return values;
 }
 
-bool put_link(SlotStatus& slot, Values values) {
+bool put_link(SlotStatus& slot, const Values& values) {
   std::optional<std::string> state;
   return take<double>(values, "speed_gts", slot.link.speed_gts) &&
          take<std::uint32_t>(values, "width", slot.link.width) &&
@@ -332,7 +332,7 @@ Values settings_of(const SlotStatus& slot) {
   return values;
 }
 
-bool put_settings(SlotStatus& slot, Values values) {
+bool put_settings(SlotStatus& slot, const Values& values) {
   std::optional<unsigned> width;
   if (!take<std::uint32_t>(values, "width", width)) return false;
   slot.lanes.width = width.value_or(0);
@@ -351,7 +351,7 @@ Values gpu_of(const SlotStatus& slot) {
 }
 
 // IsGpu tells a GPU of which nothing is known from no GPU; the two properties may come in either order.
-bool put_gpu(SlotStatus& slot, Values values) {
+bool put_gpu(SlotStatus& slot, const Values& values) {
   if (values.empty()) return true;
   auto& gpu = slot.gpu ? *slot.gpu : slot.gpu.emplace();
   std::optional<std::string> uuid;

@@ -80,7 +80,7 @@ int Codec<Value>::append(sd_bus_message* message, const Value& value) {
 int Codec<Value>::read(sd_bus_message* message, Value& value) {
   const char* contents = nullptr;
   if (const int r = sd_bus_message_peek_type(message, nullptr, &contents); r <= 0) return r < 0 ? r : -EBADMSG;
-  const auto as = [&]<class T>(T) {
+  const auto as = [&]<class T>(const T&) {
     return read_container(message, 'v', contents, [&] { return Codec<T>::read(message, value.emplace<T>()); });
   };
   switch (std::strlen(contents) == 1 ? contents[0] : '\0') {

@@ -97,6 +97,7 @@ Result<std::vector<unsigned>> ClassListKind::read(const toml::node& node) const 
 
 std::string ClassListKind::write(const std::vector<unsigned>& value) const {
   std::vector<std::string> items;
+  items.reserve(value.size());
   for (const unsigned item : value) items.push_back(fmt::format("{:#04x}", item));
   return fmt::format("[{}]", fmt::join(items, ", "));
 }
@@ -114,6 +115,7 @@ Result<std::vector<GpuRule::Id>> IdListKind::read(const toml::node& node) const 
 
 std::string IdListKind::write(const std::vector<GpuRule::Id>& value) const {
   std::vector<std::string> items;
+  items.reserve(value.size());
   for (const GpuRule::Id& id : value) items.push_back(fmt::format("\"{:04x}:{:04x}\"", id.vendor, id.device));
   return fmt::format("[{}]", fmt::join(items, ", "));
 }

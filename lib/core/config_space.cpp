@@ -151,7 +151,7 @@ std::size_t extended_bytes(std::uint16_t id, PortType type) {
   const bool has_root_registers = type == PortType::root_port || type == PortType::root_complex_event_collector;
   switch (id) {
     case aer_capability: return has_root_registers ? 0x38 : 0x2c;
-    case serial_capability: return 0x0c;
+    case serial_capability:
     case secondary_capability: return 0x0c;
     case physical_16_capability: return 0x1c;
     default: return 4;

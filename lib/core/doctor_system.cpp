@@ -86,7 +86,7 @@ Check lockdown(const Around& around) {
 }
 
 // A part that matters only where Linux does not own AER, or only to those without root.
-Check part(Check check, const std::optional<bool>& there, bool wanted, std::string_view present, std::string_view absent,
+Check part(const Check& check, const std::optional<bool>& there, bool wanted, std::string_view present, std::string_view absent,
            std::string_view fix) {
   if (!there) return settled(check, CheckResult::unknown, std::string{not_here});
   if (*there) return settled(check, CheckResult::pass, std::string{present});

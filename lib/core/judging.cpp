@@ -103,6 +103,7 @@ std::vector<std::pair<Bdf, Verdict>> Judging::verdicts() const {
 
 std::vector<Bdf> Judging::ports() const {
   std::vector<Bdf> ports;
+  ports.reserve(links_.size());
   for (const auto& [port, entry] : links_) ports.push_back(port);
   return ports;
 }

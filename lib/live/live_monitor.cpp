@@ -119,7 +119,7 @@ struct LiveMonitor::State {
 
   Observation scan();
   Observation sample();
-  Observation apply(Round round);
+  Observation apply(const Round& round);
   void read_capabilities(Machine& machine);
   void watch_latched();
   [[nodiscard]] UniqueFd open_config(const Bdf& bdf) const;
@@ -210,10 +210,10 @@ Observation LiveMonitor::State::sample() {
   auto round = counters->read();
   round.links = links.read();
   round.latched = latched.read(clearing);
-  return apply(std::move(round));
+  return apply(round);
 }
 
-Observation LiveMonitor::State::apply(Round round) {
+Observation LiveMonitor::State::apply(const Round& round) {
   Observation observation;
   observation.changed = !round.changed.empty() || !round.links.empty() || !round.vanished.empty() ||
                         !round.latched.empty() || !round.cleared.empty() ||
@@ -295,7 +295,7 @@ Observation LiveMonitor::take_clear_answers(std::vector<ClearAnswer> answers, co
   Round round;
   round.cleared = std::move(answers);
   round.problems = state_->monitor.round_problems();
-  auto observation = state_->apply(std::move(round));
+  auto observation = state_->apply(round);
   observation.changed = observation.changed || !trouble.empty();
   return observation;
 }
