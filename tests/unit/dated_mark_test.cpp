@@ -128,7 +128,7 @@ class Recorded {
     for (auto& each : all) each.generation.boot_id = boot_;
     return all;
   }
-  void round(Round in) {
+  void round(const Round& in) {
     ++second_;
     (void)monitor_->apply_round(in, now());
     if (second_ % 60 == 0) keep();

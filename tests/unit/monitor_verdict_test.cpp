@@ -35,12 +35,12 @@ class MonitorVerdictTest : public ::testing::Test {
     keep(monitor.apply_scan(std::move(machine), std::move(names), at(second)));
   }
   // That many quiet rounds, a second apart; the last brings `changed`.
-  void pass(int seconds, std::vector<Sample> changed = {}, std::vector<LinkSample> links = {}) {
+  void pass(int seconds, const std::vector<Sample>& changed = {}, const std::vector<LinkSample>& links = {}) {
     for (; seconds > 0; --seconds) {
       Round round;
       if (seconds == 1) {
-        round.changed = std::move(changed);
-        round.links = std::move(links);
+        round.changed = changed;
+        round.links = links;
       }
       keep(monitor.apply_round(round, at(++second)));
     }

@@ -17,8 +17,8 @@ constexpr std::string_view where = "DMI";
 // Writes a structure table as firmware would, one structure after the other.
 class Table {
  public:
-  Table& structure(unsigned type, unsigned handle, std::vector<unsigned> fields,
-                   std::vector<std::string> strings) {
+  Table& structure(unsigned type, unsigned handle, const std::vector<unsigned>& fields,
+                   const std::vector<std::string>& strings) {
     push(type);
     push(static_cast<unsigned>(fields.size()) + 4);
     push_word(handle);

@@ -32,12 +32,12 @@ class TraceRecorderTest : public ::testing::Test {
     auto effects = monitor.apply_scan(std::move(machine), std::move(names), at(second));
     pending.insert(pending.end(), effects.begin(), effects.end());
   }
-  void pass(int rounds, std::vector<Sample> changed = {}, std::vector<LinkSample> links = {}) {
+  void pass(int rounds, const std::vector<Sample>& changed = {}, const std::vector<LinkSample>& links = {}) {
     for (; rounds > 0; --rounds) {
       Round round;
       if (rounds == 1) {
-        round.changed = std::move(changed);
-        round.links = std::move(links);
+        round.changed = changed;
+        round.links = links;
       }
       ++second;
       auto effects = monitor.apply_round(round, at(second));
