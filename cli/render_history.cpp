@@ -121,7 +121,7 @@ std::string slot_text(const SlotHistory& slot, HistoryBy by, const Style& style)
 std::string minute_text(const std::string& rfc3339) { return rfc3339.substr(0, 10) + " " + rfc3339.substr(11, 5); }
 
 std::string length_text(std::chrono::microseconds length) {
-  constexpr std::chrono::minutes::rep day = 24 * 60;
+  constexpr auto day = std::chrono::minutes(std::chrono::days(1)).count();
   const auto minutes = std::chrono::floor<std::chrono::minutes>(length).count();
   if (minutes < 120) return fmt::format("{} min", minutes);
   if (minutes < 2 * day) return fmt::format("{} h {} min", minutes / 60, minutes % 60);
