@@ -45,7 +45,7 @@ class Recorded {
     (void)monitor_->apply_scan(std::move(machine), std::move(names), now());
     Round first;
     first.changed = samples();
-    round(std::move(first));
+    round(first);
   }
   void reboot(int off) {
     keep();
@@ -61,7 +61,7 @@ class Recorded {
     errors_ += number;
     Round in;
     in.changed = samples();
-    round(std::move(in));
+    round(in);
   }
   void speed(double gts) {
     Round in;
@@ -70,7 +70,7 @@ class Recorded {
     reading.reading.speed_gts = gts;
     reading.reading.width = 16;
     in.links = {reading};
-    round(std::move(in));
+    round(in);
   }
   void keep() {
     if (auto batch = monitor_->take_history(now(), true)) {
