@@ -159,6 +159,7 @@ class Store::State {
       rows().set_written(id);
     }
     statements_->commit(transaction);
+    mark_for_readers();
     return {};
   }
 
@@ -178,13 +179,16 @@ class Store::State {
     rows().set_written(id);
     rows().set_meta("begun", marker);
     statements_->commit(transaction);
+    mark_for_readers();
     begun_ = marker;
     return {};
   }
 
   std::expected<bool, StoreFailure> maintain() {
     if (auto opened = open_existing(); !opened) return std::unexpected(opened.error());
-    return fold_step(*database_, *statements_, limits_, pressure_);
+    auto more = fold_step(*database_, *statements_, limits_, pressure_);
+    if (more) mark_for_readers();
+    return more;
   }
 
   std::expected<void, StoreFailure> check() {
@@ -220,7 +224,20 @@ class Store::State {
     return stat(with_suffix(file_, "-wal").c_str(), &log) == 0;
   }
 
+  // A disk that hangs or is frozen must be met in a system call. The log's index is a mapped file: whoever writes there
+  // waits within a page fault, and before Linux 6.4 no other thread of the process can map memory meanwhile, and soon
+  // the loop waits too (mm/memory.c, do_page_mkwrite() under mmap_lock). Changing the file's time waits for as much.
+  void wait_for_disk() const { (void)utimensat(AT_FDCWD, file_.c_str(), nullptr, 0); }
+
+  // For the same reason. The first who reads after a commit notes in the log's index how far (walTryBeginRead in wal.c);
+  // at this moment the index was written just now, and takes no wait. Readers to come find it noted.
+  void mark_for_readers() {
+    (void)(*statements_)("SELECT 1 FROM meta LIMIT 1").executeStep();
+    statements_->reset();
+  }
+
   std::expected<void, StoreFailure> open_existing() {
+    if (database_) wait_for_disk();  // a file that is not ours yet is not touched
     if (database_ && still_there()) {
       const auto header = read_header(file_);
       if (header.readable && !header.valid) return lost("was overwritten by something else", file_);

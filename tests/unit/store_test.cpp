@@ -6,11 +6,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <iterator>
 #include <string>
+#include <utility>
 
 #include "sink/history_reader.hpp"
 #include "sink/store_text.hpp"
@@ -116,6 +119,35 @@ TEST_F(StoreTest, the_log_is_brought_into_the_file_again_and_again) {
   }
   EXPECT_GT(longest, 2U << 20) << "too little was written to tell";
   EXPECT_LE(longest, 5U << 20);
+}
+
+// The log's index, a file that all of them map: https://www.sqlite.org/walformat.html 2
+struct LogIndex {
+  std::uint32_t frames = 0;
+  std::uint32_t in_file = 0;
+  std::array<std::uint32_t, 5> marks{};
+
+  explicit LogIndex(fs::path file) {
+    const auto bytes = bytes_of(file += "-shm");
+    if (bytes.size() < 120) return;
+    std::memcpy(&frames, bytes.data() + 16, sizeof frames);
+    std::memcpy(&in_file, bytes.data() + 96, sizeof in_file);
+    std::memcpy(&marks, bytes.data() + 100, sizeof marks);
+  }
+  [[nodiscard]] bool is_marked() const { return in_file == frames || std::ranges::find(marks, frames) != marks.end(); }
+};
+
+// While the disk was frozen a reader once waited in a page fault, and kept the other threads from mapping memory.
+TEST_F(StoreTest, a_reader_need_not_write_to_the_logs_index) {
+  Store store(file_);
+  ASSERT_TRUE(store.load());
+  std::uint32_t before = LogIndex(file_).frames;
+  for (std::uint64_t n = 1; n <= 3; ++n) {
+    ASSERT_TRUE(store.commit(batch_at(n * 1s, 1), {"a", n}));
+    const LogIndex index(file_);
+    EXPECT_GT(index.frames, std::exchange(before, index.frames));
+    EXPECT_TRUE(index.is_marked()) << n;
+  }
 }
 
 // A switch is added below another root port, and the bus numbers of a boot ago are another link's.

@@ -34,7 +34,7 @@ def begin(machine: Machine) -> None:
     """The service, with no history yet."""
     machine.guest.run(f"systemctl stop {UNIT}; rm -rf {DIRECTORY}/*", check=False, timeout=60)
     start(machine)
-    assert within(60, lambda: running(machine))
+    assert within(60, lambda: running(machine), machine)
 
 
 def end(machine: Machine) -> None:
@@ -49,7 +49,7 @@ def flat(lifetime: dict | None, side: str) -> Counter:
 def lifetimes(machine: Machine) -> dict[tuple[str, str], Counter]:
     """As the service has them; it may take its two seconds in an emulated machine, and how long it takes others see to."""
     seen = []
-    assert within(30, lambda: seen.append(product.status(machine)) or seen[-1]["monitor"] == "service"), seen[-1]["notes"]
+    assert within(30, lambda: seen.append(product.status(machine)) or seen[-1]["monitor"] == "service", machine), seen[-1]["notes"]
     document = seen[-1]
     return {(slot, side): flat(product.link(document, slot)["lifetime"], side) for slot in board.SLOTS for side in aer.SIDES}
 
@@ -100,26 +100,37 @@ def said(machine: Machine, words: str) -> bool:
     return any(words in record["MESSAGE"] for record in service.records(machine, service.invocation(machine)))
 
 
+def memory_is_free(machine: Machine) -> bool:
+    """The service's threads can map memory: that, and this, waits while one of them sleeps in a page fault of a mapped file.
+
+    It does where the kernel handles faults under the lock of all the memory, as all did before 6.4 (proc_pid_clear_refs(5)
+    takes the same lock).
+    """
+    clears = f"timeout 5 sh -c 'echo 5 >/proc/{service.shown(machine, 'MainPID')}/clear_refs'"
+    return machine.guest.run(clears, check=False, timeout=60).status == 0
+
+
 def survives(machine: Machine, begin: str, end: str | None) -> None:
     """Harm begins while errors come, and ends if it does: that is told, and none is missing, then or after a kill."""
     aer.inject(machine, Error("PCIE3", "device", ("RxErr",), 3))
-    assert within(30, lambda: lifetimes(machine) == kernel(machine))
+    assert within(30, lambda: lifetimes(machine) == kernel(machine), machine)
     machine.guest.run(["systemctl", "restart", UNIT], timeout=90)  # closed, the file holds all that its log did
-    assert within(60, lambda: running(machine))
+    assert within(60, lambda: running(machine), machine)
     client = Asker(machine)
     machine.guest.run(begin, timeout=60)
     aer.inject(machine, Error("PCIE3", "device", ("RxErr",), 4), Error("PCIE6", "port", ("BadDLLP",), HARM_ERRORS, 90))
-    assert within(60, lambda: lifetimes(machine) == kernel(machine)), (lifetimes(machine), kernel(machine))
+    assert within(60, lambda: lifetimes(machine) == kernel(machine), machine), (lifetimes(machine), kernel(machine))
     if end is None:
         # It lasts for a second only, and may be over.
-        assert within(90, lambda: said(machine, "the history was begun anew"))
+        assert within(90, lambda: said(machine, "the history was begun anew"), machine)
         assert said(machine, "the history cannot be written")
         assert "begun anew" in " ".join(product.status(machine)["notes"])
     else:
-        assert within(120, lambda: degraded(machine))  # a clock that counts instructions may be much slower than ours
+        assert within(30, lambda: degraded(machine), machine)
+        assert within(10, lambda: memory_is_free(machine), machine), "a thread that waits for the disk holds up the others"
         machine.guest.run(end, timeout=60)
-        # Tried again within a minute, by that clock.
-        assert within(300, lambda: product.status(machine)["degraded"] is None), product.status(machine)["degraded"]
+        # Tried again within a minute.
+        assert within(90, lambda: product.status(machine)["degraded"] is None, machine), product.status(machine)["degraded"]
     assert_prompt(begin, client.stop())
     outlives_a_kill(machine)
 
@@ -128,5 +139,5 @@ def outlives_a_kill(machine: Machine) -> None:
     """A new process knows only what is on the disk, and what the kernel says."""
     truth = kernel(machine)
     machine.guest.run(f"systemctl kill --kill-who=main --signal=KILL {UNIT}")
-    assert within(60, lambda: running(machine))
-    assert within(30, lambda: lifetimes(machine) == truth), (lifetimes(machine), truth)
+    assert within(60, lambda: running(machine), machine)
+    assert within(30, lambda: lifetimes(machine) == truth, machine), (lifetimes(machine), truth)

@@ -101,6 +101,10 @@ class Machine:
         return (self.process is not None and self.process.poll() is None
                 and self.guest is not None and not self.guest.timed_out)
 
+    def uptime(self) -> float:
+        """Seconds by its own clock since it was started."""
+        return float(self.guest.run(["cat", "/proc/uptime"]).stdout.split()[0])
+
     def wait_services(self, timeout: float = 90) -> None:
         """Returns when systemd has finished its start-up."""
         self.guest.run("systemctl is-system-running --wait", timeout=timeout, check=False)

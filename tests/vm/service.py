@@ -130,9 +130,14 @@ def refused_calls(machine: Machine, program: str = "wopr") -> list[str]:
     return [line for line in lines.splitlines() if program in line and not re.search(rf"\bsyscall={CLONE3}\b", line)]
 
 
-def within(seconds: float, wanted: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + seconds
+def within(seconds: float, wanted: Callable[[], bool], machine: Machine | None = None) -> bool:
+    """Whether it comes so soon: by the clock of `machine` if one is given, or else by ours.
+
+    A clock that counts instructions goes at a quarter of the speed of ours, or less, while the machine has work to do.
+    """
+    clock = machine.uptime if machine else time.monotonic
+    deadline = clock() + seconds
     while not wanted():
-        if time.monotonic() > deadline:
+        if clock() > deadline:
             return False
     return True

@@ -46,7 +46,7 @@ def test_its_processor_time_is_near_that_of_bare_reads(served, counted_time, rec
     machine = served(counted_time=counted_time)
     try:
         service.configure(machine, FAST)
-        assert within(10, lambda: product.ends(product.status(machine)) == kernel_view(machine))
+        assert within(10, lambda: product.ends(product.status(machine)) == kernel_view(machine), machine)
         pid = shown(machine, "MainPID")
         files = machine.guest.run(f"for fd in /proc/{pid}/fd/*; do readlink $fd; done | grep -E '/(aer_|current_link_|"
                                   "power/runtime_status)'").stdout.split()
@@ -66,7 +66,7 @@ def test_its_processor_time_is_near_that_of_bare_reads(served, counted_time, rec
 def test_a_storm_is_counted_told_in_few_words_and_holds_up_no_answer(served, kernel, counted_time, record_property):
     """On one processor that does 10^9 instructions a second, a third of the board's: how busy the host is does not show."""
     machine = served(kernel=kernel, counted_time=counted_time)
-    assert within(60, lambda: product.is_settled(machine))
+    assert within(60, lambda: product.is_settled(machine), machine)
     pid, start, ping = shown(machine, "MainPID"), service.invocation(machine), pinged(machine)
     before = kernel_view(machine)
     client = service.Asker(machine)
@@ -74,8 +74,8 @@ def test_a_storm_is_counted_told_in_few_words_and_holds_up_no_answer(served, ker
     storm = aer.accepted(aer.start_storm(machine, 10, Error(*END, ("RxErr", "BadTLP")), Error(*OTHER_END, ("BadDLLP",))))
     assert burst == 5000 and storm > 1000
     # The counters stand still now: nothing is injected, and what the kernel had queued it has handled.
-    assert within(60, lambda: product.ends(product.status(machine)) == kernel_view(machine))
-    assert within(60, lambda: pinged(machine) > ping), "the watchdog was not kept content"
+    assert within(60, lambda: product.ends(product.status(machine)) == kernel_view(machine), machine)
+    assert within(60, lambda: pinged(machine) > ping, machine), "the watchdog was not kept content"
     answers = client.stop()
     record_property("answers", answers)
     print(f"{storm} errors in 10 s; {answers}")

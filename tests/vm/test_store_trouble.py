@@ -58,17 +58,17 @@ def test_a_disk_that_is_read_only_at_the_start_gets_it_all_at_the_next(recording
     """The service's mount namespace keeps the mount as it was at its start, whatever becomes of it outside."""
     machine = recording
     aer.inject(machine, Error("PCIE3", "device", ("RxErr",), 3))
-    assert within(30, lambda: lifetimes(machine) == kernel(machine))
+    assert within(30, lambda: lifetimes(machine) == kernel(machine), machine)
     machine.guest.run(f"systemctl stop {UNIT} && mount -o remount,ro {DIRECTORY} && systemctl start {UNIT}", timeout=90)
-    assert within(60, lambda: ledger.running(machine))
+    assert within(60, lambda: ledger.running(machine), machine)
     client = Asker(machine)
-    assert within(30, lambda: ledger.degraded(machine))
+    assert within(30, lambda: ledger.degraded(machine), machine)
     aer.inject(machine, Error("PCIE3", "device", ("RxErr",), 4), Error("PCIE6", "port", ("BadDLLP",), ledger.HARM_ERRORS, 90))
     # What was before it cannot know; this boot's errors it shows.
-    assert within(30, lambda: product.ends(product.status(machine)) == kernel(machine))
+    assert within(30, lambda: product.ends(product.status(machine)) == kernel(machine), machine)
     ledger.assert_prompt("read-only", client.stop())
     machine.guest.run(f"mount -o remount,rw {DIRECTORY} && systemctl restart {UNIT}", timeout=90)
-    assert within(30, lambda: lifetimes(machine) == kernel(machine)), (lifetimes(machine), kernel(machine))
+    assert within(30, lambda: lifetimes(machine) == kernel(machine), machine), (lifetimes(machine), kernel(machine))
     assert product.status(machine)["degraded"] is None
     assert in_history(machine) == kernel(machine)
     ledger.outlives_a_kill(machine)
@@ -90,7 +90,7 @@ def sizes(machine: Machine) -> dict[str, int]:
 def test_strangers_who_ask_all_the_time_grow_neither_files_nor_memory(recording, record_property):
     machine = recording
     aer.inject(machine, Error("PCIE3", "device", ("RxErr",), 3))
-    assert within(30, lambda: lifetimes(machine) == kernel(machine))
+    assert within(30, lambda: lifetimes(machine) == kernel(machine), machine)
     machine.guest.run(["rm", "-f", "/tmp/enough"])
     before, most, memory = sizes(machine), {}, []
     errors = aer.start_paced(machine, Error("PCIE3", "device", ("RxErr",), STRANGER_SECONDS * 10, 90))
@@ -119,6 +119,6 @@ def test_strangers_who_ask_all_the_time_grow_neither_files_nor_memory(recording,
     # Their programs take both processors: what waits for those is no concern of the service's.
     assert answers["link"]["median"] <= ledger.ANSWER_MS and answers["link"]["worst"] <= ledger.HANGING_MS, answers
     # Those who took nothing have kept nothing from the disk either.
-    assert within(30, lambda: in_history(machine) == kernel(machine)), (in_history(machine), kernel(machine))
+    assert within(30, lambda: in_history(machine) == kernel(machine), machine), (in_history(machine), kernel(machine))
     stuck.stop()
     ledger.outlives_a_kill(machine)
