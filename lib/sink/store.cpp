@@ -130,7 +130,8 @@ class Store::State {
     try {
       auto result = action();
       if (statements_) statements_->reset();
-      if (!result) shut(result.error().kind != StoreFailure::Kind::lost);
+      if (result) mark_for_readers();
+      else shut(result.error().kind != StoreFailure::Kind::lost);
       return result;
     } catch (const SQLite::Exception& error) {
       auto failure = failure_of(error, file_.string());
@@ -159,7 +160,6 @@ class Store::State {
       rows().set_written(id);
     }
     statements_->commit(transaction);
-    mark_for_readers();
     return {};
   }
 
@@ -179,16 +179,13 @@ class Store::State {
     rows().set_written(id);
     rows().set_meta("begun", marker);
     statements_->commit(transaction);
-    mark_for_readers();
     begun_ = marker;
     return {};
   }
 
   std::expected<bool, StoreFailure> maintain() {
     if (auto opened = open_existing(); !opened) return std::unexpected(opened.error());
-    auto more = fold_step(*database_, *statements_, limits_, pressure_);
-    if (more) mark_for_readers();
-    return more;
+    return fold_step(*database_, *statements_, limits_, pressure_);
   }
 
   std::expected<void, StoreFailure> check() {
@@ -226,19 +223,19 @@ class Store::State {
 
   // A disk that hangs or is frozen must be met in a system call. The log's index is a mapped file: whoever writes there
   // waits within a page fault, and before Linux 6.4 no other thread of the process can map memory meanwhile, and soon
-  // the loop waits too (mm/memory.c, do_page_mkwrite() under mmap_lock). Changing the file's time waits for as much.
+  // the loop waits too (mm/memory.c, do_page_mkwrite() under mmap_lock). To change the file's time is to wait for the same.
   void wait_for_disk() const { (void)utimensat(AT_FDCWD, file_.c_str(), nullptr, 0); }
 
   // For the same reason. The first who reads after a commit notes in the log's index how far (walTryBeginRead in wal.c);
-  // at this moment the index was written just now, and takes no wait. Readers to come find it noted.
+  // just after one the index takes no wait, and readers to come find it noted. REQUIRES: the file is open.
   void mark_for_readers() {
     (void)(*statements_)("SELECT 1 FROM meta LIMIT 1").executeStep();
     statements_->reset();
   }
 
   std::expected<void, StoreFailure> open_existing() {
-    if (database_) wait_for_disk();  // a file that is not ours yet is not touched
     if (database_ && still_there()) {
+      wait_for_disk();
       const auto header = read_header(file_);
       if (header.readable && !header.valid) return lost("was overwritten by something else", file_);
       return {};

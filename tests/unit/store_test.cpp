@@ -129,6 +129,7 @@ struct LogIndex {
 
   explicit LogIndex(fs::path file) {
     const auto bytes = bytes_of(file += "-shm");
+    EXPECT_GE(bytes.size(), 120U);
     if (bytes.size() < 120) return;
     std::memcpy(&frames, bytes.data() + 16, sizeof frames);
     std::memcpy(&in_file, bytes.data() + 96, sizeof in_file);
@@ -345,6 +346,7 @@ TEST_F(StoreTest, folding_keeps_every_count_and_frees_space) {
     ASSERT_LT(rounds, 100);
     const auto more = store.maintain();
     ASSERT_TRUE(more) << to_string(more.error().error);
+    EXPECT_TRUE(LogIndex(file_).is_marked()) << rounds;
     if (!*more) break;
   }
   store.close();
