@@ -12,6 +12,7 @@
 #include "bus/asking.hpp"
 #include "commands.hpp"
 #include "config/config.hpp"
+#include "core/rfc3339.hpp"
 #include "core/trace_export.hpp"
 #include "core/unique_fd.hpp"
 #include "output.hpp"

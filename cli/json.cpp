@@ -8,6 +8,8 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "core/rfc3339.hpp"
+
 namespace wopr {
 namespace {
 

@@ -10,6 +10,8 @@
 
 #include "json.hpp"
 
+#include "core/rfc3339.hpp"
+
 namespace wopr {
 namespace {
 

@@ -9,6 +9,7 @@
 
 #include "bus/asking.hpp"
 #include "commands.hpp"
+#include "core/rfc3339.hpp"
 #include "output.hpp"
 #include "select.hpp"
 #include "since.hpp"

@@ -6,6 +6,7 @@
 #include <ctime>
 #include <optional>
 
+#include "core/rfc3339.hpp"
 #include "core/text_scan.hpp"
 
 namespace wopr {

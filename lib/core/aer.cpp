@@ -7,6 +7,8 @@
 #include <charconv>
 #include <limits>
 
+#include "core/text_scan.hpp"
+
 namespace wopr {
 namespace {
 
@@ -70,14 +72,6 @@ std::uint64_t saturating_add(std::uint64_t a, std::uint64_t b) {
   return b > room ? std::numeric_limits<std::uint64_t>::max() : a + b;
 }
 
-constexpr std::string_view blanks = " \t\r";
-
-std::string_view trim(std::string_view text) {
-  const auto first = text.find_first_not_of(blanks);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(blanks) - first + 1);
-}
-
 // What a person sees of a row that may hold anything.
 std::string quoted(std::string_view row) {
   std::string out = "'";
@@ -96,7 +90,7 @@ std::optional<std::uint64_t> parse_u64(std::string_view text) {
 }
 
 Result<Count> parse_row(std::string_view row) {
-  const auto blank = row.find_last_of(blanks);
+  const auto blank = row.find_last_of(" \t");
   if (blank == std::string_view::npos) {
     return fail(fmt::format("expected a name and a number, found {}", quoted(row)));
   }

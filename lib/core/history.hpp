@@ -17,35 +17,15 @@
 #include <utility>
 #include <vector>
 
+#include "core/card.hpp"
 #include "core/delta.hpp"
 #include "core/evidence.hpp"
+#include "core/grade.hpp"
 #include "core/ledger.hpp"
-#include "core/status.hpp"
+#include "core/link_id.hpp"
 #include "core/verdict.hpp"
 
 namespace wopr {
-
-// The key of a link, for good: the root port's address, then device.function of every bridge further down. Bus numbers
-// below the root port change when a switch is added; this does not: "0000:c0:01.1", "0000:c0:01.1/00.0/03.0".
-[[nodiscard]] std::string link_path(const Topology& topology, const Link& link);
-
-// Who is in a slot. Two cards of one model are told apart only where a serial can be read.
-struct Card {
-  std::uint16_t vendor = 0;
-  std::uint16_t device = 0;
-  std::string serial;  // of the GPU's driver ("GPU-…") or Device Serial Number (16 hex digits); empty: not readable
-  std::string name;    // in words; no part of the identity
-
-  // "10de:2684 GPU-…"; the key of a card.
-  [[nodiscard]] std::string key() const;
-  friend bool operator==(const Card&, const Card&) = default;
-};
-// How well a serial tells one card from others of its model.
-enum class SerialKind : std::uint8_t { none, device, gpu };
-[[nodiscard]] SerialKind serial_kind(const Card& card);
-// True when these cannot be one card. Serials of two kinds (one is read as root, the other with a driver) tell nothing.
-[[nodiscard]] bool differ(const Card& a, const Card& b);
-[[nodiscard]] std::optional<Card> card_of(const Topology& topology, const Link& link, const GpuRule& rule);
 
 struct HistoryBoot {
   std::string id;

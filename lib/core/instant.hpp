@@ -7,11 +7,12 @@
 
 namespace wopr {
 
+using Nanoseconds = std::chrono::nanoseconds;
 using WallTime = std::chrono::sys_time<std::chrono::microseconds>;
 
 // One instant on both clocks: boot time orders and measures, wall time is for people.
 struct Instant {
-  std::chrono::nanoseconds boot{};
+  Nanoseconds boot{};
   WallTime wall{};
 
   friend bool operator==(const Instant&, const Instant&) = default;

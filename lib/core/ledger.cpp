@@ -70,25 +70,6 @@ void add_bounded(Counts& counts, const Counts& more) {
 
 }  // namespace
 
-std::string_view to_string(Transition kind) {
-  switch (kind) {
-    case Transition::boot: return "boot";
-    case Transition::bind: return "bind";
-    case Transition::reset: return "reset";
-    case Transition::hotplug: return "hotplug";
-    case Transition::speed_change: return "speed_change";
-  }
-  return "?";
-}
-
-std::optional<Transition> parse_transition(std::string_view text) {
-  for (const auto kind : {Transition::boot, Transition::bind, Transition::reset, Transition::hotplug,
-                          Transition::speed_change}) {
-    if (text == to_string(kind)) return kind;
-  }
-  return std::nullopt;
-}
-
 LinkLedger::LinkLedger(const VerdictPolicy& policy, Instant since) : policy_(policy) {
   state_.lifetime.since = since;
   state_.epoch.since = since;

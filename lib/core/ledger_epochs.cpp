@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "core/ledger_parts.hpp"
-#include "core/status.hpp"
+#include "core/rfc3339.hpp"
 
 namespace wopr {
 

@@ -8,10 +8,10 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <variant>
 #include <vector>
 
 #include "core/delta.hpp"
+#include "core/effect.hpp"
 #include "core/history.hpp"
 #include "core/judging.hpp"
 #include "core/machine.hpp"
@@ -28,61 +28,6 @@ struct MonitorConfig {
   GpuRule gpus;
   VerdictPolicy verdict;
 };
-
-// Effects: what has happened, for a sink to tell the world.
-struct ErrorsCounted {
-  Bdf port;
-  std::string slot;
-  Side side = Side::port;
-  Severity severity = Severity::correctable;
-  Counts added;              // since the last round
-  std::uint64_t total = 0;   // this end and severity, this boot
-  bool before_monitoring = false;  // the kernel had counted them before our first sample
-  bool while_away = false;         // counted in this boot between the last sample of an earlier run and our first
-  bool by_clearing = false;        // from status bits this program had cleared; else the kernel's counters
-
-  friend bool operator==(const ErrorsCounted&, const ErrorsCounted&) = default;
-};
-struct LinkAdded {
-  Bdf port;
-  std::string slot;
-  friend bool operator==(const LinkAdded&, const LinkAdded&) = default;
-};
-struct LinkRemoved {  // the port itself has gone
-  Bdf port;
-  std::string slot;
-  friend bool operator==(const LinkRemoved&, const LinkRemoved&) = default;
-};
-struct DeviceArrived {
-  Bdf port;
-  std::string slot;
-  Bdf device;
-  std::string name;
-  friend bool operator==(const DeviceArrived&, const DeviceArrived&) = default;
-};
-struct DeviceLeft {
-  Bdf port;
-  std::string slot;
-  Bdf device;
-  friend bool operator==(const DeviceLeft&, const DeviceLeft&) = default;
-};
-struct UnattributedErrors {
-  Bdf port;
-  std::string slot;
-  std::uint64_t added = 0;
-  friend bool operator==(const UnattributedErrors&, const UnattributedErrors&) = default;
-};
-// At an end where nobody reports, errors are counted by clearing their bits from now on, or not any more.
-struct ClearingChanged {
-  Bdf port;
-  std::string slot;
-  Side side = Side::port;
-  bool counting = false;
-  std::string reason;  // why not; empty when counting
-  friend bool operator==(const ClearingChanged&, const ClearingChanged&) = default;
-};
-using Effect = std::variant<ErrorsCounted, LinkAdded, LinkRemoved, DeviceArrived, DeviceLeft, UnattributedErrors,
-                            VerdictChanged, ClearingChanged>;
 
 class Monitor {
  public:

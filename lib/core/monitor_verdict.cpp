@@ -6,6 +6,7 @@
 #include "core/advice.hpp"
 #include "core/link_facts.hpp"
 #include "core/monitor_state.hpp"
+#include "core/rfc3339.hpp"
 
 namespace wopr {
 namespace {

@@ -5,22 +5,10 @@
 #include <numeric>
 #include <set>
 
+#include "core/text_scan.hpp"
+
 namespace wopr {
 namespace {
-
-constexpr std::string_view blanks = " \t\r\n";
-
-std::string_view trim(std::string_view text) {
-  const auto first = text.find_first_not_of(blanks);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(blanks) - first + 1);
-}
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-bool same_text(std::string_view a, std::string_view b) {
-  return std::ranges::equal(trim(a), trim(b), {}, lower, lower);
-}
 
 bool is_digits(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
@@ -173,16 +161,6 @@ std::optional<std::string> clean_label(std::string_view text, std::size_t max) {
   if (label.empty() || label.size() > max) return std::nullopt;
   if (!std::ranges::all_of(label, [](char c) { return c >= 0x20 && c <= 0x7e; })) return std::nullopt;
   return std::string(label);
-}
-
-const BoardTable* find_board(std::span<const BoardTable> boards, std::string_view vendor,
-                             std::string_view name) {
-  const auto found = std::ranges::find_if(boards, [&](const BoardTable& board) {
-    return same_text(board.vendor, vendor) &&
-           std::ranges::any_of(board.names,
-                               [&](const std::string& candidate) { return same_text(candidate, name); });
-  });
-  return found == boards.end() ? nullptr : &*found;
 }
 
 std::vector<SlotName> name_slots(const Topology& topology, const SlotSources& sources) {

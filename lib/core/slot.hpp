@@ -10,13 +10,13 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/bdf.hpp"
-#include "core/result.hpp"
+#include "core/board.hpp"
+#include "core/smbios_slot.hpp"
 #include "core/topology.hpp"
 
 namespace wopr {
@@ -41,50 +41,6 @@ struct SlotName {
   friend bool operator==(const SlotName&, const SlotName&) = default;
 };
 
-// A System Slots structure (SMBIOS type 9; DMTF DSP0134 section 7.10).
-struct SmbiosSlot {
-  enum class Usage : std::uint8_t { other = 1, unknown = 2, available = 3, in_use = 4, unavailable = 5 };
-
-  std::string designation;  // "PCIE3"
-  std::uint16_t id = 0;     // on many boards equals SltCap's physical slot number
-  Usage usage = Usage::unknown;
-  std::optional<Bdf> address;  // as stated; absent when the structure is too old or states none (all ones)
-
-  friend bool operator==(const SmbiosSlot&, const SmbiosSlot&) = default;
-};
-
-// Slot structures beyond this many are left out, with a problem that says so.
-inline constexpr std::size_t max_smbios_slots = 1024;
-
-// Parses the raw structure table (/sys/firmware/dmi/tables/DMI). Survives any bytes: structures that are cut
-// or malformed become problems that name `where`:handle, the others are kept. A table that does not reach its
-// end structure (type 127) is a problem too, an empty one among them.
-[[nodiscard]] Partial<std::vector<SmbiosSlot>> parse_smbios_slots(std::span<const std::byte> table,
-                                                                  std::string_view where);
-
-// One board, keyed on DMI board vendor and name; matched without regard to case and outer blanks.
-struct BoardTable {
-  struct Entry {
-    std::string label;
-    std::vector<Bdf> ports;  // the root ports (or on-board switch ports) that may lead to this slot
-    std::string note;        // "behind the M.2/SATA/OCuLink mux", may be empty
-
-    friend bool operator==(const Entry&, const Entry&) = default;
-  };
-
-  std::string vendor;
-  std::vector<std::string> names;
-  std::vector<Entry> slots;
-  std::string file;     // where it was read from
-  std::string aer_fix;  // how to give Linux AER in this board's firmware set-up, may be empty
-
-  friend bool operator==(const BoardTable&, const BoardTable&) = default;
-};
-
-// nullptr when no table is for this board. The first match wins, so the owner's tables come first.
-[[nodiscard]] const BoardTable* find_board(std::span<const BoardTable> boards, std::string_view vendor,
-                                           std::string_view name);
-
 struct SlotSources {
   std::map<Bdf, std::string> overrides;  // port -> label, from the owner's configuration
   const BoardTable* board = nullptr;     // borrowed for the call
@@ -95,9 +51,8 @@ struct SlotSources {
 //   1. the owner's override for this port;
 //   2. the first entry of the board table that lists this port (two labels may share a port behind a mux);
 //   3. SltCap's physical slot number, when no other port has it, equal to the ID of exactly one SMBIOS slot;
-//   4. an SMBIOS bus address that is the port or a function at the device end, never a host bridge. Of
-//   several
-//      slots that claim one link the only one in use wins, else none does;
+//   4. an SMBIOS bus address that is the port or a function at the device end, never a host bridge. Of several slots
+//      that claim one link the only one in use wins, else none does;
 //   5. behind a switch, the name of the link above, unless that is only a sysfs name or an address;
 //   6. the name the kernel gave the slot in sysfs, unless the kernel had to number it apart from another;
 //   7. the port's address.

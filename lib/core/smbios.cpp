@@ -2,11 +2,11 @@
 //
 // The walk over SMBIOS structures (DMTF DSP0134 section 6.1): a formatted area whose length is its second
 // byte, then strings that end with a zero byte each and the set with one more.
+#include "core/smbios.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
-
-#include "core/slot.hpp"
 
 namespace wopr {
 namespace {

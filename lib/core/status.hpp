@@ -16,22 +16,14 @@
 
 #include "core/delta.hpp"
 #include "core/evidence.hpp"
+#include "core/grade.hpp"
 #include "core/instant.hpp"
 #include "core/lanes.hpp"
 #include "core/link.hpp"
+#include "core/rfc3339.hpp"
 #include "core/slot.hpp"
 
 namespace wopr {
-
-// RFC 3339 in UTC, with seconds: "2026-03-01T20:15:07Z".
-[[nodiscard]] std::string to_rfc3339(WallTime time);
-[[nodiscard]] Result<WallTime> parse_rfc3339(std::string_view text);
-
-enum class Grade : std::uint8_t { clean, trace, marginal, bad, failing, unknown };
-[[nodiscard]] std::string_view to_string(Grade grade);
-
-enum class Direction : std::uint8_t { none, to_host, to_device, both };
-[[nodiscard]] std::string_view to_string(Direction direction);
 
 // One end of a link. A severity that cannot be seen is absent.
 struct EndStatus {
@@ -53,10 +45,6 @@ struct Lifetime {
 
   friend bool operator==(const Lifetime&, const Lifetime&) = default;
 };
-
-// Numbers by name, in an order that reads well; docs/verdict.md lists them. What is not known is left out.
-using Figures = std::vector<std::pair<std::string, double>>;
-[[nodiscard]] std::optional<double> find_figure(const Figures& figures, std::string_view name);
 
 struct SlotStatus {
   SlotName slot;

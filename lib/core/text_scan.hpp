@@ -12,6 +12,14 @@
 
 namespace wopr {
 
+// Without the blanks and line ends around it.
+[[nodiscard]] constexpr std::string_view trim(std::string_view text) {
+  constexpr std::string_view blanks = " \t\r\n";
+  const auto first = text.find_first_not_of(blanks);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(blanks) - first + 1);
+}
+
 class TextScan {
  public:
   explicit constexpr TextScan(std::string_view text) : rest_(text) {}

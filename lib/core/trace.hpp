@@ -13,8 +13,8 @@
 
 #include "core/bdf.hpp"
 #include "core/evidence.hpp"
+#include "core/instant.hpp"
 #include "core/ledger.hpp"
-#include "core/status.hpp"
 
 namespace wopr {
 

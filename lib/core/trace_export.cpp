@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "core/rfc3339.hpp"
+
 namespace wopr {
 namespace {
 

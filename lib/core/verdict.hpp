@@ -14,10 +14,12 @@
 #include <string_view>
 #include <vector>
 
+#include "core/evidence.hpp"
+#include "core/grade.hpp"
 #include "core/ledger.hpp"
+#include "core/link.hpp"
 #include "core/poisson.hpp"
 #include "core/policy.hpp"
-#include "core/status.hpp"
 
 namespace wopr {
 

@@ -8,6 +8,8 @@
 
 #include "core/verdict.hpp"
 
+#include "core/rfc3339.hpp"
+
 namespace wopr {
 namespace {
 

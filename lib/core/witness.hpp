@@ -14,9 +14,9 @@
 #include <string_view>
 #include <vector>
 
+#include "core/instant.hpp"
 #include "core/kernel_facts.hpp"
 #include "core/kernel_line.hpp"
-#include "core/status.hpp"
 
 namespace wopr {
 

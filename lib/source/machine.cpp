@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "core/hest.hpp"
+#include "core/text_scan.hpp"
 #include "source/dmi.hpp"
 #include "source/functions.hpp"
 #include "source/nvidia.hpp"

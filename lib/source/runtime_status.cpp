@@ -8,6 +8,8 @@
 #include <array>
 #include <utility>
 
+#include "core/text_scan.hpp"
+
 namespace wopr {
 namespace {
 

@@ -12,6 +12,8 @@
 #include <memory>
 #include <system_error>
 
+#include "core/text_scan.hpp"
+
 namespace wopr {
 namespace {
 
@@ -130,13 +132,6 @@ Outcome<std::vector<std::string>> Directory::names() const {
   }
   if (errno != 0) return fail_errno(errno, path_);
   return names;
-}
-
-std::string_view trim(std::string_view text) {
-  constexpr std::string_view blanks(" \t\r\n");
-  const auto first = text.find_first_not_of(blanks);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(blanks) - first + 1);
 }
 
 std::string excerpt(std::string_view text) {

@@ -69,9 +69,6 @@ class Directory {
   std::string path_;
 };
 
-// Without trailing newline and outer blanks.
-[[nodiscard]] std::string_view trim(std::string_view text);
-
 // What an error message may show of a file's content: one line, printable, short.
 [[nodiscard]] std::string excerpt(std::string_view text);
 

@@ -9,6 +9,8 @@
 #include <set>
 #include <utility>
 
+#include "core/rfc3339.hpp"
+
 namespace wopr {
 namespace {
 

@@ -8,6 +8,8 @@
 
 #include "core/slot.hpp"
 
+#include "core/smbios.hpp"
+
 namespace {
 
 void require(bool holds) {

@@ -8,6 +8,8 @@
 #include <map>
 #include <stdexcept>
 
+#include "core/rfc3339.hpp"
+
 namespace wopr::test {
 namespace {
 

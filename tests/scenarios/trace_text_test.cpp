@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "core/rfc3339.hpp"
+
 namespace wopr {
 namespace {
 

@@ -12,6 +12,7 @@
 #include "capture/new_file.hpp"
 #include "capture/redact.hpp"
 #include "core/config_space.hpp"
+#include "core/smbios.hpp"
 #include "source/host.hpp"
 #include "source/kernel_settings.hpp"
 #include "source/machine.hpp"

@@ -6,11 +6,12 @@
 #include <filesystem>
 #include <functional>
 
+#include "cli/history_table.hpp"
 #include "core/monitor.hpp"
+#include "core/rfc3339.hpp"
 #include "sink/epoch_reader.hpp"
 #include "sink/history_reader.hpp"
 #include "sink/store.hpp"
-#include "cli/history_table.hpp"
 #include "support/temporary_directory.hpp"
 #include "support/two_slots.hpp"
 

@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "core/rfc3339.hpp"
+
 namespace wopr {
 namespace {
 

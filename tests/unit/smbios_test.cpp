@@ -9,6 +9,8 @@
 
 #include "core/slot.hpp"
 
+#include "core/smbios.hpp"
+
 namespace wopr {
 namespace {
 
