@@ -10,7 +10,7 @@
 
 #include "json.hpp"
 
-#include "core/rfc3339.hpp"
+#include "core/base/rfc3339.hpp"
 
 namespace wopr {
 namespace {

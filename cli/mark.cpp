@@ -9,7 +9,7 @@
 
 #include "bus/asking.hpp"
 #include "commands.hpp"
-#include "core/rfc3339.hpp"
+#include "core/base/rfc3339.hpp"
 #include "output.hpp"
 #include "select.hpp"
 #include "since.hpp"

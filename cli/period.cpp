@@ -6,7 +6,7 @@
 #include <chrono>
 #include <utility>
 
-#include "core/rfc3339.hpp"
+#include "core/base/rfc3339.hpp"
 #include "since.hpp"
 
 namespace wopr {

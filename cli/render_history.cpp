@@ -8,7 +8,7 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
-#include "core/rfc3339.hpp"
+#include "core/base/rfc3339.hpp"
 #include "table.hpp"
 
 namespace wopr {

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/advice.hpp"
-#include "core/rfc3339.hpp"
+#include "core/base/rfc3339.hpp"
 #include "table.hpp"
 
 namespace wopr {

@@ -6,8 +6,8 @@
 #include <ctime>
 #include <optional>
 
-#include "core/rfc3339.hpp"
-#include "core/text_scan.hpp"
+#include "core/base/rfc3339.hpp"
+#include "core/base/text_scan.hpp"
 
 namespace wopr {
 namespace {

@@ -8,7 +8,7 @@
 #include <chrono>
 #include <csignal>
 
-#include "core/result.hpp"
+#include "core/base/result.hpp"
 
 namespace wopr {
 

@@ -3,7 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/rfc3339.hpp"
+#include "core/base/rfc3339.hpp"
 #include "describe.hpp"
 
 namespace wopr {

@@ -7,7 +7,7 @@
 
 #include <memory>
 
-#include "core/result.hpp"
+#include "core/base/result.hpp"
 #include "options.hpp"
 
 namespace wopr {

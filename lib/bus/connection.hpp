@@ -15,7 +15,7 @@
 
 #include "bus/handles.hpp"
 #include "bus/service.hpp"
-#include "core/result.hpp"
+#include "core/base/result.hpp"
 
 namespace wopr::bus {
 

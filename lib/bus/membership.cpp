@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/unique_fd.hpp"
+#include "core/base/unique_fd.hpp"
 
 namespace wopr::bus {
 

@@ -12,9 +12,9 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/result.hpp"
 #include "core/bdf.hpp"
 #include "core/policy.hpp"
-#include "core/result.hpp"
 #include "core/topology.hpp"
 
 namespace wopr {

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "config/toml_file.hpp"
+#include "core/base/result.hpp"
 #include "core/bdf.hpp"
 #include "core/policy.hpp"
-#include "core/result.hpp"
 #include "core/slot.hpp"
 #include "core/topology.hpp"
 

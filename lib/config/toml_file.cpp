@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <system_error>
 
-#include "core/unique_fd.hpp"
+#include "core/base/unique_fd.hpp"
 
 namespace wopr {
 namespace {

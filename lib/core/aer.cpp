@@ -7,7 +7,7 @@
 #include <charconv>
 #include <limits>
 
-#include "core/text_scan.hpp"
+#include "core/base/text_scan.hpp"
 
 namespace wopr {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "core/text_scan.hpp"
+#include "core/base/text_scan.hpp"
 
 namespace wopr {
 namespace {

@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include "core/instant.hpp"
-#include "core/result.hpp"
+#include "core/base/instant.hpp"
+#include "core/base/result.hpp"
 
 namespace wopr {
 

@@ -11,8 +11,8 @@
 #include <optional>
 #include <string>
 
+#include "core/base/result.hpp"
 #include "core/history.hpp"
-#include "core/result.hpp"
 
 namespace wopr {
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 
-#include "core/text_scan.hpp"
+#include "core/base/text_scan.hpp"
 
 namespace wopr {
 namespace {

@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "core/aer.hpp"
+#include "core/base/instant.hpp"
 #include "core/bdf.hpp"
-#include "core/instant.hpp"
 
 namespace wopr {
 

@@ -16,10 +16,10 @@
 #include <span>
 #include <string>
 
+#include "core/base/result.hpp"
 #include "core/ledger_state.hpp"
 #include "core/link_interval.hpp"
 #include "core/policy.hpp"
-#include "core/result.hpp"
 
 namespace wopr {
 

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/rfc3339.hpp"
 #include "core/ledger_parts.hpp"
-#include "core/rfc3339.hpp"
 
 namespace wopr {
 

@@ -13,8 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/instant.hpp"
 #include "core/delta.hpp"
-#include "core/instant.hpp"
 
 namespace wopr {
 

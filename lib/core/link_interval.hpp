@@ -9,8 +9,8 @@
 #include <optional>
 #include <string_view>
 
+#include "core/base/instant.hpp"
 #include "core/delta.hpp"
-#include "core/instant.hpp"
 
 namespace wopr {
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "core/base/result.hpp"
 #include "core/kernel_facts.hpp"
-#include "core/result.hpp"
 #include "core/slot.hpp"
 #include "core/topology.hpp"
 

@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "core/advice.hpp"
+#include "core/base/rfc3339.hpp"
 #include "core/link_facts.hpp"
 #include "core/monitor_state.hpp"
-#include "core/rfc3339.hpp"
 
 namespace wopr {
 namespace {

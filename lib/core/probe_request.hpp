@@ -13,9 +13,9 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/result.hpp"
 #include "core/bdf.hpp"
 #include "core/latched.hpp"
-#include "core/result.hpp"
 
 namespace wopr {
 

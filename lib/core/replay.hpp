@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "core/base/result.hpp"
 #include "core/judging.hpp"
-#include "core/result.hpp"
 #include "core/trace.hpp"
 
 namespace wopr {

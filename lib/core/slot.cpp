@@ -5,7 +5,7 @@
 #include <numeric>
 #include <set>
 
-#include "core/text_scan.hpp"
+#include "core/base/text_scan.hpp"
 
 namespace wopr {
 namespace {

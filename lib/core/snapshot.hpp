@@ -16,8 +16,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/result.hpp"
 #include "core/machine.hpp"
-#include "core/result.hpp"
 #include "core/slot.hpp"
 
 namespace wopr {

@@ -14,13 +14,13 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/instant.hpp"
+#include "core/base/rfc3339.hpp"
 #include "core/delta.hpp"
 #include "core/evidence.hpp"
 #include "core/grade.hpp"
-#include "core/instant.hpp"
 #include "core/lanes.hpp"
 #include "core/link.hpp"
-#include "core/rfc3339.hpp"
 #include "core/slot.hpp"
 
 namespace wopr {

@@ -10,10 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "core/base/result.hpp"
 #include "core/bdf.hpp"
 #include "core/config_space.hpp"
 #include "core/link.hpp"
-#include "core/result.hpp"
 
 namespace wopr {
 

@@ -11,9 +11,9 @@
 #include <string>
 #include <variant>
 
+#include "core/base/instant.hpp"
 #include "core/bdf.hpp"
 #include "core/evidence.hpp"
-#include "core/instant.hpp"
 #include "core/ledger.hpp"
 
 namespace wopr {

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "core/rfc3339.hpp"
+#include "core/base/rfc3339.hpp"
 
 namespace wopr {
 namespace {

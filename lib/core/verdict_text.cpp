@@ -8,7 +8,7 @@
 
 #include "core/verdict.hpp"
 
-#include "core/rfc3339.hpp"
+#include "core/base/rfc3339.hpp"
 
 namespace wopr {
 namespace {

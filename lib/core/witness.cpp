@@ -7,7 +7,7 @@
 #include <iterator>
 #include <utility>
 
-#include "core/text_scan.hpp"
+#include "core/base/text_scan.hpp"
 
 namespace wopr {
 namespace {

@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/instant.hpp"
+#include "core/base/instant.hpp"
 #include "core/kernel_facts.hpp"
 #include "core/kernel_line.hpp"
 

@@ -7,7 +7,7 @@
 #include <map>
 #include <utility>
 
-#include "core/rfc3339.hpp"
+#include "core/base/rfc3339.hpp"
 #include "sink/history_file.hpp"
 #include "sink/store_fold.hpp"
 

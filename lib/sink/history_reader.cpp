@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/rfc3339.hpp"
+#include "core/base/rfc3339.hpp"
 #include "sink/history_pieces.hpp"
 #include "sink/record_reader.hpp"
 #include "sink/store_fold.hpp"

@@ -15,7 +15,7 @@
 #include <system_error>
 #include <utility>
 
-#include "core/unique_fd.hpp"
+#include "core/base/unique_fd.hpp"
 #include "sink/database.hpp"
 #include "sink/store_fold.hpp"
 #include "sink/store_rows.hpp"

@@ -7,9 +7,9 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/result.hpp"
 #include "core/delta.hpp"
 #include "core/ledger.hpp"
-#include "core/result.hpp"
 
 namespace wopr {
 

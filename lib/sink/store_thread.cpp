@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/unique_fd.hpp"
+#include "core/base/unique_fd.hpp"
 #include "sink/epoch_reader.hpp"
 #include "sink/history_reader.hpp"
 

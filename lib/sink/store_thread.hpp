@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "core/history_query.hpp"
-#include "core/rejudging.hpp"
 #include "core/history_writer.hpp"
+#include "core/rejudging.hpp"
 #include "sink/store.hpp"
 
 namespace wopr {

@@ -5,8 +5,8 @@
 #include <iterator>
 #include <span>
 
+#include "core/base/text_scan.hpp"
 #include "core/smbios.hpp"
-#include "core/text_scan.hpp"
 #include "source/sysfs.hpp"
 
 namespace wopr {

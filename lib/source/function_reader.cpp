@@ -7,7 +7,7 @@
 #include <charconv>
 #include <iterator>
 
-#include "core/text_scan.hpp"
+#include "core/base/text_scan.hpp"
 #include "source/config_space.hpp"
 #include "source/port_services.hpp"
 #include "source/runtime_status.hpp"

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "core/text_scan.hpp"
+#include "core/base/text_scan.hpp"
 #include "source/function_reader.hpp"
 #include "source/pci.hpp"
 #include "source/sysfs.hpp"

@@ -4,8 +4,8 @@
 // capture noted down. Whether the service answers is not asked here (lib/bus does that).
 #pragma once
 
+#include "core/base/result.hpp"
 #include "core/host_facts.hpp"
-#include "core/result.hpp"
 #include "source/root.hpp"
 
 namespace wopr {

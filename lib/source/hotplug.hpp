@@ -6,7 +6,7 @@
 
 #include <memory>
 
-#include "core/result.hpp"
+#include "core/base/result.hpp"
 
 namespace wopr {
 

@@ -16,7 +16,7 @@
 #include <system_error>
 #include <utility>
 
-#include "core/text_scan.hpp"
+#include "core/base/text_scan.hpp"
 
 namespace wopr {
 namespace {

@@ -11,7 +11,7 @@
 #include <optional>
 #include <string>
 
-#include "core/text_scan.hpp"
+#include "core/base/text_scan.hpp"
 #include "source/sysfs.hpp"
 
 namespace wopr {

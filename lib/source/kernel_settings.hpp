@@ -9,8 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/result.hpp"
 #include "core/kernel_settings.hpp"
-#include "core/result.hpp"
 #include "source/root.hpp"
 
 namespace wopr {

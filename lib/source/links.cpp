@@ -11,7 +11,7 @@
 #include <string_view>
 #include <utility>
 
-#include "core/text_scan.hpp"
+#include "core/base/text_scan.hpp"
 #include "source/sysfs.hpp"
 
 namespace wopr {

@@ -11,8 +11,8 @@
 #include <span>
 #include <system_error>
 
+#include "core/base/text_scan.hpp"
 #include "core/hest.hpp"
-#include "core/text_scan.hpp"
 #include "source/dmi.hpp"
 #include "source/functions.hpp"
 #include "source/nvidia.hpp"

@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-#include "core/text_scan.hpp"
+#include "core/base/text_scan.hpp"
 #include "source/sysfs.hpp"
 
 namespace wopr {

@@ -17,8 +17,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/result.hpp"
 #include "core/bdf.hpp"
-#include "core/result.hpp"
 #include "source/root.hpp"
 
 struct pci_access;  // NOLINT(readability-identifier-naming): libpci's

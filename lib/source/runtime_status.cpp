@@ -8,7 +8,7 @@
 #include <array>
 #include <utility>
 
-#include "core/text_scan.hpp"
+#include "core/base/text_scan.hpp"
 
 namespace wopr {
 namespace {

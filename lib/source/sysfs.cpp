@@ -12,7 +12,7 @@
 #include <memory>
 #include <system_error>
 
-#include "core/text_scan.hpp"
+#include "core/base/text_scan.hpp"
 
 namespace wopr {
 namespace {

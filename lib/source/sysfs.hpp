@@ -17,8 +17,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/result.hpp"
-#include "core/unique_fd.hpp"
+#include "core/base/result.hpp"
+#include "core/base/unique_fd.hpp"
 
 namespace wopr {
 

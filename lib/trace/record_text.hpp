@@ -7,7 +7,7 @@
 #include <optional>
 #include <string_view>
 
-#include "core/result.hpp"
+#include "core/base/result.hpp"
 #include "core/trace_export.hpp"
 
 namespace wopr {

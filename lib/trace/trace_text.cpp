@@ -9,7 +9,7 @@
 #include <set>
 #include <utility>
 
-#include "core/rfc3339.hpp"
+#include "core/base/rfc3339.hpp"
 
 namespace wopr {
 namespace {

@@ -8,7 +8,7 @@
 #include <map>
 #include <stdexcept>
 
-#include "core/rfc3339.hpp"
+#include "core/base/rfc3339.hpp"
 
 namespace wopr::test {
 namespace {

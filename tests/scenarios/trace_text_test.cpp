@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "core/rfc3339.hpp"
+#include "core/base/rfc3339.hpp"
 
 namespace wopr {
 namespace {

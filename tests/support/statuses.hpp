@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "core/rfc3339.hpp"
+#include "core/base/rfc3339.hpp"
 #include "core/status.hpp"
 
 namespace wopr::test {

@@ -7,8 +7,8 @@
 #include <functional>
 
 #include "cli/history_table.hpp"
+#include "core/base/rfc3339.hpp"
 #include "core/monitor.hpp"
-#include "core/rfc3339.hpp"
 #include "sink/epoch_reader.hpp"
 #include "sink/history_reader.hpp"
 #include "sink/store.hpp"

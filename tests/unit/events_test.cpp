@@ -3,7 +3,7 @@
 
 #include "cli/render_events.hpp"
 #include "cli/since.hpp"
-#include "core/rfc3339.hpp"
+#include "core/base/rfc3339.hpp"
 #include "source/kernel_journal.hpp"
 #include "support/time_zone.hpp"
 

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "core/rfc3339.hpp"
+#include "core/base/rfc3339.hpp"
 
 namespace wopr {
 namespace {

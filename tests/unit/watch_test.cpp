@@ -5,7 +5,7 @@
 
 #include "cli/describe.hpp"
 #include "cli/render_detail.hpp"
-#include "core/rfc3339.hpp"
+#include "core/base/rfc3339.hpp"
 #include "support/statuses.hpp"
 #include "support/time_zone.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/result.hpp"
+#include "core/base/result.hpp"
 
 #include <utility>
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
-#include "core/instant.hpp"
-#include "core/result.hpp"
+#include "core/base/instant.hpp"
+#include "core/base/result.hpp"
 
 namespace wopr {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/rfc3339.hpp"
+#include "core/base/rfc3339.hpp"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
