@@ -10,8 +10,8 @@
 #include <cstring>
 #include <span>
 
-#include "core/config_space.hpp"
 #include "core/hest.hpp"
+#include "core/pci/config_space.hpp"
 #include "source/config_space.hpp"
 #include "source/port_services.hpp"
 

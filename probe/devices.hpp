@@ -7,7 +7,7 @@
 
 #include <string>
 
-#include "core/bdf.hpp"
+#include "core/pci/bdf.hpp"
 #include "source/root.hpp"
 #include "source/sysfs.hpp"
 

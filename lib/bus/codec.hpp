@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "bus/text.hpp"
-#include "core/aer.hpp"
+#include "core/pci/aer.hpp"
 
 namespace wopr::bus {
 

@@ -8,7 +8,7 @@
 #include <charconv>
 #include <optional>
 
-#include "core/config_space.hpp"
+#include "core/pci/config_space.hpp"
 
 namespace wopr {
 namespace {

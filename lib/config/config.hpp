@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "core/base/result.hpp"
-#include "core/bdf.hpp"
+#include "core/pci/bdf.hpp"
+#include "core/pci/topology.hpp"
 #include "core/policy.hpp"
-#include "core/topology.hpp"
 
 namespace wopr {
 

@@ -10,10 +10,10 @@
 
 #include "config/toml_file.hpp"
 #include "core/base/result.hpp"
-#include "core/bdf.hpp"
+#include "core/pci/bdf.hpp"
+#include "core/pci/topology.hpp"
 #include "core/policy.hpp"
 #include "core/slot.hpp"
-#include "core/topology.hpp"
 
 namespace wopr {
 

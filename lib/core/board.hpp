@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/bdf.hpp"
+#include "core/pci/bdf.hpp"
 
 namespace wopr {
 

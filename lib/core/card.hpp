@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "core/topology.hpp"
+#include "core/pci/topology.hpp"
 
 namespace wopr {
 

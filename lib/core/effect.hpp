@@ -7,9 +7,9 @@
 #include <string>
 #include <variant>
 
-#include "core/bdf.hpp"
 #include "core/delta.hpp"
 #include "core/judging.hpp"
+#include "core/pci/bdf.hpp"
 
 namespace wopr {
 

@@ -9,8 +9,8 @@
 #include <string>
 #include <string_view>
 
-#include "core/aer.hpp"
 #include "core/machine.hpp"
+#include "core/pci/aer.hpp"
 
 namespace wopr {
 

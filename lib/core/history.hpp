@@ -22,7 +22,7 @@
 #include "core/evidence.hpp"
 #include "core/grade.hpp"
 #include "core/ledger.hpp"
-#include "core/link_id.hpp"
+#include "core/pci/link_id.hpp"
 #include "core/verdict.hpp"
 
 namespace wopr {

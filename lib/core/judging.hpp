@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/bdf.hpp"
 #include "core/ledger.hpp"
+#include "core/pci/bdf.hpp"
 #include "core/verdict.hpp"
 
 namespace wopr {

@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/bdf.hpp"
+#include "core/pci/bdf.hpp"
 
 namespace wopr {
 

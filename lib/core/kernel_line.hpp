@@ -15,8 +15,8 @@
 #include <variant>
 #include <vector>
 
-#include "core/aer.hpp"
-#include "core/bdf.hpp"
+#include "core/pci/aer.hpp"
+#include "core/pci/bdf.hpp"
 
 namespace wopr {
 

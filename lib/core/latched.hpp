@@ -13,9 +13,9 @@
 #include <utility>
 #include <vector>
 
-#include "core/aer.hpp"
 #include "core/base/instant.hpp"
-#include "core/bdf.hpp"
+#include "core/pci/aer.hpp"
+#include "core/pci/bdf.hpp"
 
 namespace wopr {
 

@@ -3,8 +3,8 @@
 // What the judge has to know of a link, taken from a scan of the machine. Pure.
 #pragma once
 
-#include "core/link.hpp"
 #include "core/machine.hpp"
+#include "core/pci/link.hpp"
 #include "core/slot.hpp"
 #include "core/verdict.hpp"
 

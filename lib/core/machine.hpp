@@ -9,8 +9,8 @@
 
 #include "core/base/result.hpp"
 #include "core/kernel_facts.hpp"
+#include "core/pci/topology.hpp"
 #include "core/slot.hpp"
-#include "core/topology.hpp"
 
 namespace wopr {
 

@@ -14,8 +14,8 @@
 #include <string_view>
 
 #include "core/base/result.hpp"
-#include "core/bdf.hpp"
 #include "core/latched.hpp"
+#include "core/pci/bdf.hpp"
 
 namespace wopr {
 

@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
-#include "core/aer.hpp"
-#include "core/bdf.hpp"
 #include "core/latched.hpp"
-#include "core/link.hpp"
+#include "core/pci/aer.hpp"
+#include "core/pci/bdf.hpp"
+#include "core/pci/link.hpp"
 
 namespace wopr {
 

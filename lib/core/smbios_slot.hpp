@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "core/bdf.hpp"
+#include "core/pci/bdf.hpp"
 
 namespace wopr {
 

@@ -19,8 +19,8 @@
 #include "core/delta.hpp"
 #include "core/evidence.hpp"
 #include "core/grade.hpp"
-#include "core/lanes.hpp"
-#include "core/link.hpp"
+#include "core/pci/lanes.hpp"
+#include "core/pci/link.hpp"
 #include "core/slot.hpp"
 
 namespace wopr {

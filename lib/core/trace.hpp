@@ -12,9 +12,9 @@
 #include <variant>
 
 #include "core/base/instant.hpp"
-#include "core/bdf.hpp"
 #include "core/evidence.hpp"
 #include "core/ledger.hpp"
+#include "core/pci/bdf.hpp"
 
 namespace wopr {
 

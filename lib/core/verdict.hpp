@@ -17,7 +17,7 @@
 #include "core/evidence.hpp"
 #include "core/grade.hpp"
 #include "core/ledger.hpp"
-#include "core/link.hpp"
+#include "core/pci/link.hpp"
 #include "core/poisson.hpp"
 #include "core/policy.hpp"
 

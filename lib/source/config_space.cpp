@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "core/config_space.hpp"
+#include "core/pci/config_space.hpp"
 
 namespace wopr {
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // The bytes of a function's configuration space, as far as we use them: the header, the PCI Express capability, AER, lane
-// status and the serial number (core/config_space.hpp has the list). Only registers that exist are read, capability by
+// status and the serial number (core/pci/config_space.hpp has the list). Only registers that exist are read, capability by
 // capability, as lspci -vv does: reading the rest can hang some devices (lspci(8), -xxx), and 4096 bytes cost a thousand bus
 // cycles. The others are zero in what is returned. Reading wakes a sleeping device (drivers/pci/pci-sysfs.c:
 // pci_config_pm_runtime_get).

@@ -12,7 +12,7 @@
 #include <tuple>
 #include <vector>
 
-#include "core/topology.hpp"
+#include "core/pci/topology.hpp"
 #include "source/pci.hpp"
 #include "source/sysfs.hpp"
 

@@ -7,7 +7,7 @@
 
 #include <vector>
 
-#include "core/topology.hpp"
+#include "core/pci/topology.hpp"
 #include "source/machine.hpp"
 #include "source/root.hpp"
 

@@ -10,8 +10,8 @@
 #include <set>
 #include <vector>
 
-#include "core/config_space.hpp"
 #include "core/latched.hpp"
+#include "core/pci/config_space.hpp"
 #include "source/root.hpp"
 #include "source/sysfs.hpp"
 

@@ -10,8 +10,8 @@
 #include <set>
 #include <string_view>
 
-#include "core/bdf.hpp"
-#include "core/topology.hpp"
+#include "core/pci/bdf.hpp"
+#include "core/pci/topology.hpp"
 #include "source/root.hpp"
 
 namespace wopr {

@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "core/base/result.hpp"
-#include "core/bdf.hpp"
+#include "core/pci/bdf.hpp"
 #include "source/root.hpp"
 
 struct pci_access;  // NOLINT(readability-identifier-naming): libpci's

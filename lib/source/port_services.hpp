@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "core/bdf.hpp"
+#include "core/pci/bdf.hpp"
 #include "source/sysfs.hpp"
 
 namespace wopr {

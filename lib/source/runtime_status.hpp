@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/topology.hpp"
+#include "core/pci/topology.hpp"
 #include "source/root.hpp"
 #include "source/sysfs.hpp"
 

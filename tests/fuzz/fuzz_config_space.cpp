@@ -7,8 +7,8 @@
 #include <initializer_list>
 #include <span>
 
-#include "core/config_space.hpp"
-#include "core/lanes.hpp"
+#include "core/pci/config_space.hpp"
+#include "core/pci/lanes.hpp"
 
 namespace {
 

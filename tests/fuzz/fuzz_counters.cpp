@@ -6,7 +6,7 @@
 #include <set>
 #include <string_view>
 
-#include "core/aer.hpp"
+#include "core/pci/aer.hpp"
 #include "require.hpp"
 
 using wopr::fuzz::require;

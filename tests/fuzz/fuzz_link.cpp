@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include "core/bdf.hpp"
-#include "core/link.hpp"
+#include "core/pci/bdf.hpp"
+#include "core/pci/link.hpp"
 #include "require.hpp"
 
 using wopr::fuzz::require;

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "capture/redact.hpp"
-#include "core/config_space.hpp"
+#include "core/pci/config_space.hpp"
 #include "core/slot.hpp"
 #include "require.hpp"
 

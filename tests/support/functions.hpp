@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/machine.hpp"
-#include "core/topology.hpp"
+#include "core/pci/topology.hpp"
 #include "support/samples.hpp"
 
 namespace wopr::testing {

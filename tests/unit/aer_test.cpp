@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/aer.hpp"
+#include "core/pci/aer.hpp"
 
 #include <gtest/gtest.h>
 

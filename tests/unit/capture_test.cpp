@@ -11,7 +11,7 @@
 #include "capture/capture.hpp"
 #include "capture/new_file.hpp"
 #include "capture/redact.hpp"
-#include "core/config_space.hpp"
+#include "core/pci/config_space.hpp"
 #include "core/smbios.hpp"
 #include "source/host.hpp"
 #include "source/kernel_settings.hpp"

@@ -6,7 +6,7 @@
 #include <random>
 #include <string>
 
-#include "core/config_space.hpp"
+#include "core/pci/config_space.hpp"
 #include "source/config_space.hpp"
 #include "support/temp_tree.hpp"
 

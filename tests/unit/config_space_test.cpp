@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/config_space.hpp"
+#include "core/pci/config_space.hpp"
 
 #include <gtest/gtest.h>
 

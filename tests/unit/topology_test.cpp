@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/topology.hpp"
+#include "core/pci/topology.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/link_id.hpp"
+#include "core/pci/link_id.hpp"
 
 #include <fmt/format.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/lanes.hpp"
+#include "core/pci/lanes.hpp"
 
 #include <fmt/format.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/link.hpp"
+#include "core/pci/link.hpp"
 
 #include <algorithm>
 #include <array>

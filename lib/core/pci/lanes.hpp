@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "core/aer.hpp"
-#include "core/topology.hpp"
+#include "core/pci/aer.hpp"
+#include "core/pci/topology.hpp"
 
 namespace wopr {
 

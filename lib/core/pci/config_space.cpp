@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/config_space.hpp"
+#include "core/pci/config_space.hpp"
 
-#include "core/link.hpp"
+#include "core/pci/link.hpp"
 
 namespace wopr {
 namespace {

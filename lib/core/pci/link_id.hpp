@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "core/topology.hpp"
+#include "core/pci/topology.hpp"
 
 namespace wopr {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/bdf.hpp"
+#include "core/pci/bdf.hpp"
 
 #include <fmt/format.h>
 

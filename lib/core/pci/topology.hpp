@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "core/base/result.hpp"
-#include "core/bdf.hpp"
-#include "core/config_space.hpp"
-#include "core/link.hpp"
+#include "core/pci/bdf.hpp"
+#include "core/pci/config_space.hpp"
+#include "core/pci/link.hpp"
 
 namespace wopr {
 
