@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "core/machine.hpp"
+#include "core/machine/machine.hpp"
 #include "core/status.hpp"
 #include "style.hpp"
 

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "core/kernel_facts.hpp"
+#include "core/machine/kernel_facts.hpp"
 #include "core/witness.hpp"
 #include "source/root.hpp"
 

@@ -10,7 +10,7 @@
 #include <cstring>
 #include <span>
 
-#include "core/hest.hpp"
+#include "core/machine/hest.hpp"
 #include "core/pci/config_space.hpp"
 #include "source/config_space.hpp"
 #include "source/port_services.hpp"

@@ -13,8 +13,8 @@
 
 #include "atomic_file.hpp"
 #include "clear.hpp"
+#include "core/machine/snapshot.hpp"
 #include "core/probe_request.hpp"
-#include "core/snapshot.hpp"
 #include "devices.hpp"
 #include "server.hpp"
 #include "source/machine.hpp"

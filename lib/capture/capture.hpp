@@ -13,8 +13,8 @@
 #include <string_view>
 #include <vector>
 
-#include "core/host_facts.hpp"
-#include "core/machine.hpp"
+#include "core/machine/host_facts.hpp"
+#include "core/machine/machine.hpp"
 #include "source/root.hpp"
 
 namespace wopr {

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "core/base/result.hpp"
-#include "core/slot.hpp"
+#include "core/machine/slot.hpp"
 
 namespace wopr {
 

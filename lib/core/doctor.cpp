@@ -9,8 +9,8 @@
 #include <optional>
 #include <set>
 
-#include "core/command_line.hpp"
 #include "core/doctor_parts.hpp"
+#include "core/machine/command_line.hpp"
 
 namespace wopr {
 namespace {

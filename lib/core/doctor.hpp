@@ -10,9 +10,9 @@
 #include <string_view>
 #include <vector>
 
-#include "core/host_facts.hpp"
-#include "core/kernel_settings.hpp"
-#include "core/machine.hpp"
+#include "core/machine/host_facts.hpp"
+#include "core/machine/kernel_settings.hpp"
+#include "core/machine/machine.hpp"
 #include "core/status.hpp"
 
 namespace wopr {

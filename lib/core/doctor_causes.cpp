@@ -12,8 +12,8 @@
 #include <set>
 #include <utility>
 
-#include "core/command_line.hpp"
 #include "core/doctor_parts.hpp"
+#include "core/machine/command_line.hpp"
 
 namespace wopr {
 namespace {

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
-#include "core/command_line.hpp"
 #include "core/doctor_parts.hpp"
+#include "core/machine/command_line.hpp"
 
 namespace wopr {
 namespace {

@@ -6,7 +6,7 @@
 #include <charconv>
 #include <optional>
 
-#include "core/command_line.hpp"
+#include "core/machine/command_line.hpp"
 
 namespace wopr {
 namespace {

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/machine.hpp"
+#include "core/machine/machine.hpp"
 #include "core/pci/aer.hpp"
 
 namespace wopr {

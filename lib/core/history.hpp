@@ -17,11 +17,11 @@
 #include <utility>
 #include <vector>
 
-#include "core/card.hpp"
 #include "core/delta.hpp"
 #include "core/evidence.hpp"
 #include "core/grade.hpp"
 #include "core/ledger.hpp"
+#include "core/machine/card.hpp"
 #include "core/pci/link_id.hpp"
 #include "core/verdict.hpp"
 

@@ -3,9 +3,9 @@
 // What the judge has to know of a link, taken from a scan of the machine. Pure.
 #pragma once
 
-#include "core/machine.hpp"
+#include "core/machine/machine.hpp"
+#include "core/machine/slot.hpp"
 #include "core/pci/link.hpp"
-#include "core/slot.hpp"
 #include "core/verdict.hpp"
 
 namespace wopr {

@@ -14,11 +14,11 @@
 #include "core/effect.hpp"
 #include "core/history.hpp"
 #include "core/judging.hpp"
-#include "core/machine.hpp"
+#include "core/machine/machine.hpp"
+#include "core/machine/slot.hpp"
 #include "core/probe_request.hpp"
 #include "core/rejudging.hpp"
 #include "core/sample.hpp"
-#include "core/slot.hpp"
 #include "core/status.hpp"
 
 namespace wopr {

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "core/machine.hpp"
-#include "core/slot.hpp"
+#include "core/machine/machine.hpp"
+#include "core/machine/slot.hpp"
 #include "core/status.hpp"
 
 namespace wopr {

@@ -19,9 +19,9 @@
 #include "core/delta.hpp"
 #include "core/evidence.hpp"
 #include "core/grade.hpp"
+#include "core/machine/slot.hpp"
 #include "core/pci/lanes.hpp"
 #include "core/pci/link.hpp"
-#include "core/slot.hpp"
 
 namespace wopr {
 

@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "core/base/instant.hpp"
-#include "core/kernel_facts.hpp"
 #include "core/kernel_line.hpp"
+#include "core/machine/kernel_facts.hpp"
 
 namespace wopr {
 

@@ -16,8 +16,8 @@
 #include <utility>
 
 #include "config/boards.hpp"
+#include "core/machine/snapshot.hpp"
 #include "core/notes.hpp"
-#include "core/snapshot.hpp"
 #include "source/clock.hpp"
 #include "source/config_space.hpp"
 #include "source/counters.hpp"

@@ -6,7 +6,7 @@
 #include <span>
 
 #include "core/base/text_scan.hpp"
-#include "core/smbios.hpp"
+#include "core/machine/smbios.hpp"
 #include "source/sysfs.hpp"
 
 namespace wopr {

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "core/slot.hpp"
+#include "core/machine/slot.hpp"
 #include "source/root.hpp"
 
 namespace wopr {

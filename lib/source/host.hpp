@@ -5,7 +5,7 @@
 #pragma once
 
 #include "core/base/result.hpp"
-#include "core/host_facts.hpp"
+#include "core/machine/host_facts.hpp"
 #include "source/root.hpp"
 
 namespace wopr {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// What the kernel's messages of this boot say of the machine (core/kernel_facts.hpp), read once from the journal.
+// What the kernel's messages of this boot say of the machine (core/machine/kernel_facts.hpp), read once from the journal.
 // Never fails: where nothing could be read the facts say why.
 #pragma once
 
 #include <cstddef>
 #include <string>
 
-#include "core/kernel_facts.hpp"
+#include "core/machine/kernel_facts.hpp"
 #include "source/kernel_journal.hpp"
 #include "source/root.hpp"
 

@@ -10,7 +10,7 @@
 #include <string_view>
 
 #include "core/base/result.hpp"
-#include "core/kernel_settings.hpp"
+#include "core/machine/kernel_settings.hpp"
 #include "source/root.hpp"
 
 namespace wopr {

@@ -12,7 +12,7 @@
 #include <system_error>
 
 #include "core/base/text_scan.hpp"
-#include "core/hest.hpp"
+#include "core/machine/hest.hpp"
 #include "source/dmi.hpp"
 #include "source/functions.hpp"
 #include "source/nvidia.hpp"

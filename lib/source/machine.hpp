@@ -6,7 +6,7 @@
 
 #include <cstddef>
 
-#include "core/machine.hpp"
+#include "core/machine/machine.hpp"
 #include "source/root.hpp"
 
 namespace wopr {

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <string_view>
 
-#include "core/host_facts.hpp"
-#include "core/kernel_settings.hpp"
+#include "core/machine/host_facts.hpp"
+#include "core/machine/kernel_settings.hpp"
 #include "require.hpp"
 
 using wopr::fuzz::require;

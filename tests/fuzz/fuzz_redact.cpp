@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "capture/redact.hpp"
+#include "core/machine/slot.hpp"
 #include "core/pci/config_space.hpp"
-#include "core/slot.hpp"
 #include "require.hpp"
 
 using wopr::fuzz::require;

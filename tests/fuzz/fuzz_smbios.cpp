@@ -6,9 +6,9 @@
 #include <cstdlib>
 #include <span>
 
-#include "core/slot.hpp"
+#include "core/machine/slot.hpp"
 
-#include "core/smbios.hpp"
+#include "core/machine/smbios.hpp"
 
 namespace {
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "core/snapshot.hpp"
+#include "core/machine/snapshot.hpp"
 #include "require.hpp"
 
 using wopr::fuzz::require;

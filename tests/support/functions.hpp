@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/machine.hpp"
+#include "core/machine/machine.hpp"
 #include "core/pci/topology.hpp"
 #include "support/samples.hpp"
 

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "core/command_line.hpp"
+#include "core/machine/command_line.hpp"
 #include "support/functions.hpp"
 
 namespace wopr {

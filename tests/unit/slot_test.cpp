@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/slot.hpp"
+#include "core/machine/slot.hpp"
 
 #include <gtest/gtest.h>
 

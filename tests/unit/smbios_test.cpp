@@ -7,9 +7,9 @@
 #include <string_view>
 #include <vector>
 
-#include "core/slot.hpp"
+#include "core/machine/slot.hpp"
 
-#include "core/smbios.hpp"
+#include "core/machine/smbios.hpp"
 
 namespace wopr {
 namespace {

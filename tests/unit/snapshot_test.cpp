@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/snapshot.hpp"
+#include "core/machine/snapshot.hpp"
 
 #include <gtest/gtest.h>
 

@@ -46,7 +46,7 @@ struct Function {
   std::optional<std::size_t> config_size;   // size of the config file as sysfs states it: 256 or 4096
   std::optional<ConfigSpace> config;        // absent while asleep
   LinkReading link;
-  std::optional<unsigned> noted_slot_number;  // SltCap's, as root wrote it down (core/snapshot.hpp)
+  std::optional<unsigned> noted_slot_number;  // SltCap's, as root wrote it down (core/machine/snapshot.hpp)
   std::string sysfs_slot;          // name under /sys/bus/pci/slots whose address is this device; may be empty
   std::optional<GpuIdentity> gpu;  // from /proc/driver/nvidia
 

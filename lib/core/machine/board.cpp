@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/board.hpp"
+#include "core/machine/board.hpp"
 
 #include <algorithm>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/kernel_settings.hpp"
+#include "core/machine/kernel_settings.hpp"
 
 #include <algorithm>
 #include <utility>

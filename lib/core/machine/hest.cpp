@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/hest.hpp"
+#include "core/machine/hest.hpp"
 
 #include <fmt/format.h>
 

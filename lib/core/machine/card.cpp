@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/card.hpp"
+#include "core/machine/card.hpp"
 
 #include <fmt/format.h>
 

@@ -14,10 +14,10 @@
 #include <string_view>
 #include <vector>
 
-#include "core/board.hpp"
+#include "core/machine/board.hpp"
+#include "core/machine/smbios_slot.hpp"
 #include "core/pci/bdf.hpp"
 #include "core/pci/topology.hpp"
-#include "core/smbios_slot.hpp"
 
 namespace wopr {
 

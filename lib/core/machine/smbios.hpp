@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/base/result.hpp"
-#include "core/smbios_slot.hpp"
+#include "core/machine/smbios_slot.hpp"
 
 namespace wopr {
 

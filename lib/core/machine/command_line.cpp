@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/command_line.hpp"
+#include "core/machine/command_line.hpp"
 
 #include <fmt/format.h>
 

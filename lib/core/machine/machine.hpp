@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "core/base/result.hpp"
-#include "core/kernel_facts.hpp"
+#include "core/machine/kernel_facts.hpp"
+#include "core/machine/slot.hpp"
 #include "core/pci/topology.hpp"
-#include "core/slot.hpp"
 
 namespace wopr {
 

@@ -2,7 +2,7 @@
 //
 // The walk over SMBIOS structures (DMTF DSP0134 section 6.1): a formatted area whose length is its second
 // byte, then strings that end with a zero byte each and the set with one more.
-#include "core/smbios.hpp"
+#include "core/machine/smbios.hpp"
 
 #include <fmt/format.h>
 

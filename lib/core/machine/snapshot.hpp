@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "core/base/result.hpp"
-#include "core/machine.hpp"
-#include "core/slot.hpp"
+#include "core/machine/machine.hpp"
+#include "core/machine/slot.hpp"
 
 namespace wopr {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/host_facts.hpp"
+#include "core/machine/host_facts.hpp"
 
 #include <fmt/format.h>
 
