@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "commands.hpp"
-#include "core/witness.hpp"
+#include "core/kernel/witness.hpp"
 #include "describe.hpp"
 #include "feed.hpp"
 #include "output.hpp"

@@ -7,8 +7,8 @@
 #include <set>
 #include <string>
 
+#include "core/kernel/witness.hpp"
 #include "core/status.hpp"
-#include "core/witness.hpp"
 #include "json.hpp"
 #include "table.hpp"
 

@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "core/kernel/witness.hpp"
 #include "core/machine/kernel_facts.hpp"
-#include "core/witness.hpp"
 #include "source/root.hpp"
 
 namespace wopr {

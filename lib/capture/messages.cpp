@@ -11,7 +11,7 @@
 #include <variant>
 
 #include "capture/redact.hpp"
-#include "core/kernel_line.hpp"
+#include "core/kernel/kernel_line.hpp"
 #include "source/kernel_journal.hpp"
 
 namespace wopr {

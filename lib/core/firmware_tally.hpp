@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "core/announcer.hpp"
-#include "core/witness.hpp"
+#include "core/kernel/witness.hpp"
 
 namespace wopr {
 

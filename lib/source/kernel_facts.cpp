@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <system_error>
 
-#include "core/witness.hpp"
+#include "core/kernel/witness.hpp"
 
 namespace wopr {
 namespace {

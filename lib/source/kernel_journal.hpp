@@ -17,7 +17,7 @@
 #include <string>
 #include <vector>
 
-#include "core/witness.hpp"
+#include "core/kernel/witness.hpp"
 #include "source/root.hpp"
 
 namespace wopr {

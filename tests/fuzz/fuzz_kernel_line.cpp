@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "core/witness.hpp"
+#include "core/kernel/witness.hpp"
 #include "require.hpp"
 #include "source/kernel_journal.hpp"
 

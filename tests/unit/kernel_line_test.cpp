@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/kernel_line.hpp"
+#include "core/kernel/kernel_line.hpp"
 
 #include <gtest/gtest.h>
 

@@ -2,7 +2,7 @@
 //
 // What the kernel's messages of this boot say of the machine for good: who was given AER at each host bridge
 // (ACPI _OSC), whether the firmware handles errors first, how many records it has handed over. Values only; gathered
-// in core/witness.hpp, absent (`read` false) where the journal may not be read.
+// in core/kernel/witness.hpp, absent (`read` false) where the journal may not be read.
 #pragma once
 
 #include <algorithm>

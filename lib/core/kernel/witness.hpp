@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "core/base/instant.hpp"
-#include "core/kernel_line.hpp"
+#include "core/kernel/kernel_line.hpp"
 #include "core/machine/kernel_facts.hpp"
 
 namespace wopr {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/witness.hpp"
+#include "core/kernel/witness.hpp"
 
 #include <fmt/format.h>
 
