@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/probe_request.hpp"
+#include "core/count/probe_request.hpp"
 #include "source/helper_talk.hpp"
 
 namespace wopr {

@@ -6,7 +6,7 @@
 // consume the bits, or the device does not stand by.
 #pragma once
 
-#include "core/probe_request.hpp"
+#include "core/count/probe_request.hpp"
 #include "devices.hpp"
 
 namespace wopr {

@@ -3,7 +3,7 @@
 // wopr-aer-probe: the one program of ours that runs as root, so that the service needs no privilege. Three tasks: write
 // down before the service starts what names slots; hand over read-only descriptors of config space; clear latched
 // error bits, where the owner has enabled that socket. Kept small: no configuration, no D-Bus, no network, no child
-// process, nothing read that a stranger could have written but the requests (core/probe_request.hpp).
+// process, nothing read that a stranger could have written but the requests (core/count/probe_request.hpp).
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -13,8 +13,8 @@
 
 #include "atomic_file.hpp"
 #include "clear.hpp"
+#include "core/count/probe_request.hpp"
 #include "core/machine/snapshot.hpp"
-#include "core/probe_request.hpp"
 #include "devices.hpp"
 #include "server.hpp"
 #include "source/machine.hpp"

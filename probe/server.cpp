@@ -15,7 +15,7 @@
 #include <cstring>
 #include <vector>
 
-#include "core/probe_request.hpp"
+#include "core/count/probe_request.hpp"
 
 namespace wopr {
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // The doctor: may a zero be trusted on this machine, and if not, what is to be done? Facts go in, a Diagnosis comes
-// out. Evidence decides (core/evidence.hpp); the checks say why it is as it is, the first cause first: what merely
+// out. Evidence decides (core/count/evidence.hpp); the checks say why it is as it is, the first cause first: what merely
 // follows from a cause names that cause. Pure.
 #pragma once
 

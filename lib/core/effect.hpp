@@ -7,7 +7,7 @@
 #include <string>
 #include <variant>
 
-#include "core/delta.hpp"
+#include "core/count/delta.hpp"
 #include "core/judging.hpp"
 #include "core/pci/bdf.hpp"
 

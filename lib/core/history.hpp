@@ -17,8 +17,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/delta.hpp"
-#include "core/evidence.hpp"
+#include "core/count/delta.hpp"
+#include "core/count/evidence.hpp"
 #include "core/grade.hpp"
 #include "core/ledger.hpp"
 #include "core/machine/card.hpp"

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "core/base/instant.hpp"
-#include "core/delta.hpp"
+#include "core/count/delta.hpp"
 
 namespace wopr {
 

@@ -10,7 +10,7 @@
 #include <string_view>
 
 #include "core/base/instant.hpp"
-#include "core/delta.hpp"
+#include "core/count/delta.hpp"
 
 namespace wopr {
 

@@ -10,15 +10,15 @@
 #include <optional>
 #include <vector>
 
-#include "core/delta.hpp"
+#include "core/count/delta.hpp"
+#include "core/count/probe_request.hpp"
+#include "core/count/sample.hpp"
 #include "core/effect.hpp"
 #include "core/history.hpp"
 #include "core/judging.hpp"
 #include "core/machine/machine.hpp"
 #include "core/machine/slot.hpp"
-#include "core/probe_request.hpp"
 #include "core/rejudging.hpp"
-#include "core/sample.hpp"
 #include "core/status.hpp"
 
 namespace wopr {

@@ -16,8 +16,8 @@
 
 #include "core/base/instant.hpp"
 #include "core/base/rfc3339.hpp"
-#include "core/delta.hpp"
-#include "core/evidence.hpp"
+#include "core/count/delta.hpp"
+#include "core/count/evidence.hpp"
 #include "core/grade.hpp"
 #include "core/machine/slot.hpp"
 #include "core/pci/lanes.hpp"
@@ -61,7 +61,7 @@ struct SlotStatus {
   EndStatus port_end;
   EndStatus device_end;
   std::optional<RootPortMessages> root_port_messages;
-  std::optional<std::uint32_t> root_error_status;  // bits seen set where nobody takes them (core/latched.hpp)
+  std::optional<std::uint32_t> root_error_status;  // bits seen set where nobody takes them (core/count/latched.hpp)
   std::optional<Lifetime> lifetime;  // absent where no history is kept
   std::uint64_t unattributed = 0;  // messages the root port counted that a removed device took with it
   bool lower_bound = false;

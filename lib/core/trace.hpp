@@ -12,7 +12,7 @@
 #include <variant>
 
 #include "core/base/instant.hpp"
-#include "core/evidence.hpp"
+#include "core/count/evidence.hpp"
 #include "core/ledger.hpp"
 #include "core/pci/bdf.hpp"
 

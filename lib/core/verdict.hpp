@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/evidence.hpp"
+#include "core/count/evidence.hpp"
 #include "core/grade.hpp"
 #include "core/ledger.hpp"
 #include "core/pci/link.hpp"

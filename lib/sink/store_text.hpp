@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "core/base/result.hpp"
-#include "core/delta.hpp"
+#include "core/count/delta.hpp"
 #include "core/ledger.hpp"
 
 namespace wopr {

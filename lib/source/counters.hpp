@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "core/sample.hpp"
+#include "core/count/sample.hpp"
 #include "source/root.hpp"
 
 namespace wopr {

@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "core/probe_request.hpp"
+#include "core/count/probe_request.hpp"
 
 namespace wopr {
 namespace {

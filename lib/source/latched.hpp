@@ -10,7 +10,7 @@
 #include <set>
 #include <vector>
 
-#include "core/latched.hpp"
+#include "core/count/latched.hpp"
 #include "core/pci/config_space.hpp"
 #include "source/root.hpp"
 #include "source/sysfs.hpp"

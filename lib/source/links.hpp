@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-#include "core/sample.hpp"
+#include "core/count/sample.hpp"
 #include "source/root.hpp"
 
 namespace wopr {

@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "core/probe_request.hpp"
+#include "core/count/probe_request.hpp"
 
 namespace {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "core/sample.hpp"
+#include "core/count/sample.hpp"
 
 namespace wopr::testing {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/delta.hpp"
+#include "core/count/delta.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/latched.hpp"
+#include "core/count/latched.hpp"
 
 #include <gtest/gtest.h>
 

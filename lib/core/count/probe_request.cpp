@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/probe_request.hpp"
+#include "core/count/probe_request.hpp"
 
 #include <fmt/format.h>
 

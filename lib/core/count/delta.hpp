@@ -9,7 +9,7 @@
 #include <optional>
 #include <vector>
 
-#include "core/sample.hpp"
+#include "core/count/sample.hpp"
 
 namespace wopr {
 

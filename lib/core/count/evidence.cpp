@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/evidence.hpp"
+#include "core/count/evidence.hpp"
 
 #include <fmt/format.h>
 

@@ -14,7 +14,7 @@
 #include <string_view>
 
 #include "core/base/result.hpp"
-#include "core/latched.hpp"
+#include "core/count/latched.hpp"
 #include "core/pci/bdf.hpp"
 
 namespace wopr {

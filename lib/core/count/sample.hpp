@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "core/latched.hpp"
+#include "core/count/latched.hpp"
 #include "core/pci/aer.hpp"
 #include "core/pci/bdf.hpp"
 #include "core/pci/link.hpp"
