@@ -5,8 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/advice.hpp"
 #include "core/base/rfc3339.hpp"
+#include "core/judge/advice.hpp"
 #include "table.hpp"
 
 namespace wopr {

@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "core/base/result.hpp"
+#include "core/judge/policy.hpp"
 #include "core/pci/bdf.hpp"
 #include "core/pci/topology.hpp"
-#include "core/policy.hpp"
 
 namespace wopr {
 

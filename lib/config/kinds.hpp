@@ -10,10 +10,10 @@
 
 #include "config/toml_file.hpp"
 #include "core/base/result.hpp"
+#include "core/judge/policy.hpp"
 #include "core/machine/slot.hpp"
 #include "core/pci/bdf.hpp"
 #include "core/pci/topology.hpp"
-#include "core/policy.hpp"
 
 namespace wopr {
 

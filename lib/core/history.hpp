@@ -19,11 +19,11 @@
 
 #include "core/count/delta.hpp"
 #include "core/count/evidence.hpp"
-#include "core/grade.hpp"
-#include "core/ledger.hpp"
+#include "core/judge/grade.hpp"
+#include "core/judge/ledger.hpp"
+#include "core/judge/verdict.hpp"
 #include "core/machine/card.hpp"
 #include "core/pci/link_id.hpp"
-#include "core/verdict.hpp"
 
 namespace wopr {
 

@@ -15,7 +15,7 @@
 #include "core/count/sample.hpp"
 #include "core/effect.hpp"
 #include "core/history.hpp"
-#include "core/judging.hpp"
+#include "core/judge/judging.hpp"
 #include "core/machine/machine.hpp"
 #include "core/machine/slot.hpp"
 #include "core/rejudging.hpp"

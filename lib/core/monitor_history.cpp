@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <utility>
 
-#include "core/link_facts.hpp"
+#include "core/judge/link_facts.hpp"
 #include "core/monitor_state.hpp"
 
 namespace wopr {

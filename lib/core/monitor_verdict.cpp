@@ -3,9 +3,9 @@
 
 #include <utility>
 
-#include "core/advice.hpp"
 #include "core/base/rfc3339.hpp"
-#include "core/link_facts.hpp"
+#include "core/judge/advice.hpp"
+#include "core/judge/link_facts.hpp"
 #include "core/monitor_state.hpp"
 
 namespace wopr {

@@ -10,7 +10,7 @@
 #include <string>
 
 #include "core/history.hpp"
-#include "core/judging.hpp"
+#include "core/judge/judging.hpp"
 
 namespace wopr {
 

@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "core/history.hpp"
-#include "core/ledger.hpp"
-#include "core/policy.hpp"
+#include "core/judge/ledger.hpp"
+#include "core/judge/policy.hpp"
 
 namespace wopr {
 

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/link_facts.hpp"
+#include "core/judge/link_facts.hpp"
 
 namespace wopr {
 namespace {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core/base/result.hpp"
-#include "core/judging.hpp"
+#include "core/judge/judging.hpp"
 #include "core/trace.hpp"
 
 namespace wopr {

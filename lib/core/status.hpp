@@ -18,7 +18,7 @@
 #include "core/base/rfc3339.hpp"
 #include "core/count/delta.hpp"
 #include "core/count/evidence.hpp"
-#include "core/grade.hpp"
+#include "core/judge/grade.hpp"
 #include "core/machine/slot.hpp"
 #include "core/pci/lanes.hpp"
 #include "core/pci/link.hpp"

@@ -13,7 +13,7 @@
 
 #include "core/base/instant.hpp"
 #include "core/count/evidence.hpp"
-#include "core/ledger.hpp"
+#include "core/judge/ledger.hpp"
 #include "core/pci/bdf.hpp"
 
 namespace wopr {

@@ -9,7 +9,7 @@
 
 #include "core/base/result.hpp"
 #include "core/count/delta.hpp"
-#include "core/ledger.hpp"
+#include "core/judge/ledger.hpp"
 
 namespace wopr {
 

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/judging.hpp"
+#include "core/judge/judging.hpp"
 
 namespace wopr {
 namespace {

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "core/base/result.hpp"
+#include "core/judge/verdict.hpp"
 #include "core/trace.hpp"
-#include "core/verdict.hpp"
 
 namespace wopr::test {
 

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "core/advice.hpp"
+#include "core/judge/advice.hpp"
 #include "core/replay.hpp"
 #include "scenarios/scenario.hpp"
 #include "trace/trace_text.hpp"

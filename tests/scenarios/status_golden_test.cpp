@@ -11,7 +11,7 @@
 
 #include "cli/render_explain.hpp"
 #include "cli/render_status.hpp"
-#include "core/advice.hpp"
+#include "core/judge/advice.hpp"
 #include "core/replay.hpp"
 #include "scenarios/scenario.hpp"
 #include "support/time_zone.hpp"

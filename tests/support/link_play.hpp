@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/ledger.hpp"
-#include "core/verdict.hpp"
+#include "core/judge/ledger.hpp"
+#include "core/judge/verdict.hpp"
 
 namespace wopr::test {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/ledger.hpp"
+#include "core/judge/ledger.hpp"
 
 #include <gtest/gtest.h>
 

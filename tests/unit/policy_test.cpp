@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/policy.hpp"
+#include "core/judge/policy.hpp"
 
 #include <gtest/gtest.h>
 

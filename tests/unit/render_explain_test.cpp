@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "cli/headline.hpp"
-#include "core/verdict.hpp"
+#include "core/judge/verdict.hpp"
 
 namespace wopr {
 namespace {

@@ -3,10 +3,10 @@
 // What the judge has to know of a link, taken from a scan of the machine. Pure.
 #pragma once
 
+#include "core/judge/verdict.hpp"
 #include "core/machine/machine.hpp"
 #include "core/machine/slot.hpp"
 #include "core/pci/link.hpp"
-#include "core/verdict.hpp"
 
 namespace wopr {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/link_facts.hpp"
+#include "core/judge/link_facts.hpp"
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// All that a link's ledger knows, as plain values that can be stored and restored (core/ledger.hpp makes them and says
+// All that a link's ledger knows, as plain values that can be stored and restored (core/judge/ledger.hpp makes them and says
 // what the clocks `age` and `odometer` are). Bounded: what is kept of the past has limits, totals have not.
 #pragma once
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/verdict.hpp"
+#include "core/judge/verdict.hpp"
 
 #include <algorithm>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/advice.hpp"
+#include "core/judge/advice.hpp"
 
 #include <fmt/format.h>
 

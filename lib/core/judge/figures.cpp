@@ -3,7 +3,7 @@
 // A verdict's numbers by name, for those who want to see them or to reckon with them.
 #include <cmath>
 
-#include "core/verdict.hpp"
+#include "core/judge/verdict.hpp"
 
 namespace wopr {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/judging.hpp"
+#include "core/judge/judging.hpp"
 
 #include <utility>
 

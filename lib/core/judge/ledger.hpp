@@ -17,9 +17,9 @@
 #include <string>
 
 #include "core/base/result.hpp"
-#include "core/ledger_state.hpp"
-#include "core/link_interval.hpp"
-#include "core/policy.hpp"
+#include "core/judge/ledger_state.hpp"
+#include "core/judge/link_interval.hpp"
+#include "core/judge/policy.hpp"
 
 namespace wopr {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/poisson.hpp"
+#include "core/judge/poisson.hpp"
 
 #include <algorithm>
 #include <boost/math/special_functions/beta.hpp>

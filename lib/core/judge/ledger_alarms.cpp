@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <algorithm>
 
-#include "core/ledger_parts.hpp"
+#include "core/judge/ledger_parts.hpp"
 
 namespace wopr {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/grade.hpp"
+#include "core/judge/grade.hpp"
 
 namespace wopr {
 

@@ -6,7 +6,7 @@
 
 #include <utility>
 
-#include "core/ledger.hpp"
+#include "core/judge/ledger.hpp"
 
 namespace wopr {
 namespace ledger_parts {

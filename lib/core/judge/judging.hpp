@@ -10,9 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include "core/ledger.hpp"
+#include "core/judge/ledger.hpp"
+#include "core/judge/verdict.hpp"
 #include "core/pci/bdf.hpp"
-#include "core/verdict.hpp"
 
 namespace wopr {
 

@@ -15,11 +15,11 @@
 #include <vector>
 
 #include "core/count/evidence.hpp"
-#include "core/grade.hpp"
-#include "core/ledger.hpp"
+#include "core/judge/grade.hpp"
+#include "core/judge/ledger.hpp"
+#include "core/judge/poisson.hpp"
+#include "core/judge/policy.hpp"
 #include "core/pci/link.hpp"
-#include "core/poisson.hpp"
-#include "core/policy.hpp"
 
 namespace wopr {
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/ledger.hpp"
+#include "core/judge/ledger.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <utility>
 
-#include "core/ledger_parts.hpp"
+#include "core/judge/ledger_parts.hpp"
 
 namespace wopr {
 

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "core/base/rfc3339.hpp"
-#include "core/ledger_parts.hpp"
+#include "core/judge/ledger_parts.hpp"
 
 namespace wopr {
 

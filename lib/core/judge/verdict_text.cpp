@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/verdict.hpp"
+#include "core/judge/verdict.hpp"
 
 #include "core/base/rfc3339.hpp"
 

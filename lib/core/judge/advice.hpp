@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "core/verdict.hpp"
+#include "core/judge/verdict.hpp"
 
 namespace wopr {
 
