@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "core/history_query.hpp"
+#include "core/history/history_query.hpp"
 
 namespace wopr {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "core/history_query.hpp"
+#include "core/history/history_query.hpp"
 #include "history_table.hpp"
 #include "style.hpp"
 

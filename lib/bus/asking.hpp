@@ -12,7 +12,7 @@
 #include <string_view>
 
 #include "bus/client.hpp"
-#include "core/history_query.hpp"
+#include "core/history/history_query.hpp"
 
 namespace wopr {
 

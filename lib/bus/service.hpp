@@ -11,7 +11,7 @@
 #include <span>
 #include <string>
 
-#include "core/history_query.hpp"
+#include "core/history/history_query.hpp"
 #include "core/monitor.hpp"
 #include "core/status.hpp"
 

@@ -14,11 +14,11 @@
 #include "core/count/probe_request.hpp"
 #include "core/count/sample.hpp"
 #include "core/effect.hpp"
-#include "core/history.hpp"
+#include "core/history/history.hpp"
+#include "core/history/rejudging.hpp"
 #include "core/judge/judging.hpp"
 #include "core/machine/machine.hpp"
 #include "core/machine/slot.hpp"
-#include "core/rejudging.hpp"
 #include "core/status.hpp"
 
 namespace wopr {

@@ -16,8 +16,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/history/recorder.hpp"
 #include "core/monitor.hpp"
-#include "core/recorder.hpp"
 
 namespace wopr {
 

@@ -13,7 +13,7 @@
 #include <variant>
 #include <vector>
 
-#include "core/history.hpp"
+#include "core/history/history.hpp"
 #include "core/trace.hpp"
 
 namespace wopr {

@@ -71,7 +71,7 @@ class LiveMonitor {
   // Reads configuration and boards anew and scans. On error the old ones stay in force and nothing changes.
   [[nodiscard]] Result<Observation> reload();
 
-  // What is due for the store (core/recorder.hpp).
+  // What is due for the store (core/history/recorder.hpp).
   [[nodiscard]] std::optional<HistoryBatch> take_history(bool all = false);
   void note_event(HistoryEventKind kind, std::string text);
   // A new epoch of the link; `by` is who says so. Fails when there is no such link.

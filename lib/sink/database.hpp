@@ -12,7 +12,7 @@
 #include <memory>
 #include <string>
 
-#include "core/history_writer.hpp"
+#include "core/history/history_writer.hpp"
 
 namespace wopr {
 

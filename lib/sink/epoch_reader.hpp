@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// What a history file has of one link since a moment (core/rejudging.hpp). Reads all of it at once: it belongs on the
+// What a history file has of one link since a moment (core/history/rejudging.hpp). Reads all of it at once: it belongs on the
 // store's thread.
 #pragma once
 
@@ -8,8 +8,8 @@
 #include <filesystem>
 #include <optional>
 
-#include "core/history_writer.hpp"
-#include "core/rejudging.hpp"
+#include "core/history/history_writer.hpp"
+#include "core/history/rejudging.hpp"
 #include "sink/database.hpp"
 
 namespace wopr {

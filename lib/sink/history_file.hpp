@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "core/history_query.hpp"
+#include "core/history/history_query.hpp"
 #include "sink/database.hpp"
 
 namespace wopr {

@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "core/history_query.hpp"
-#include "core/history_writer.hpp"
+#include "core/history/history_query.hpp"
+#include "core/history/history_writer.hpp"
 #include "sink/database.hpp"
 #include "sink/history_file.hpp"
 

@@ -11,8 +11,8 @@
 #include <optional>
 #include <string>
 
-#include "core/history_query.hpp"
-#include "core/history_writer.hpp"
+#include "core/history/history_query.hpp"
+#include "core/history/history_writer.hpp"
 
 namespace wopr {
 

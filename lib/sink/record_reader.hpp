@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <memory>
 
-#include "core/history_query.hpp"
+#include "core/history/history_query.hpp"
 #include "sink/history_pieces.hpp"
 
 namespace wopr {

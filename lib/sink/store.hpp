@@ -12,7 +12,7 @@
 #include <memory>
 #include <optional>
 
-#include "core/history_writer.hpp"
+#include "core/history/history_writer.hpp"
 
 namespace wopr {
 

@@ -10,7 +10,7 @@
 #include <optional>
 #include <string>
 
-#include "core/history_writer.hpp"
+#include "core/history/history_writer.hpp"
 #include "sink/database.hpp"
 
 namespace wopr {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // The thread that waits for the disk, so that nobody else does. Batches go in at any time and wait in bounded memory
-// (core/history_writer.hpp); questions are answered here too, from a connection of their own, into a pipe, a piece at a
+// (core/history/history_writer.hpp); questions are answered here too, from a connection of their own, into a pipe, a piece at a
 // time. What the owner of the store must know comes out as a StoreReport, and a descriptor that becomes readable says
 // that there is a new one.
 #pragma once
@@ -13,9 +13,9 @@
 #include <string>
 #include <vector>
 
-#include "core/history_query.hpp"
-#include "core/history_writer.hpp"
-#include "core/rejudging.hpp"
+#include "core/history/history_query.hpp"
+#include "core/history/history_writer.hpp"
+#include "core/history/rejudging.hpp"
 #include "sink/store.hpp"
 
 namespace wopr {

@@ -13,7 +13,7 @@
 #include <memory>
 #include <random>
 
-#include "core/history_writer.hpp"
+#include "core/history/history_writer.hpp"
 #include "core/monitor.hpp"
 #include "sink/store.hpp"
 #include "support/functions.hpp"

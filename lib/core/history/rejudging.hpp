@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "core/history.hpp"
+#include "core/history/history.hpp"
 #include "core/judge/ledger.hpp"
 #include "core/judge/policy.hpp"
 

@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-#include "core/history.hpp"
+#include "core/history/history.hpp"
 #include "core/judge/judging.hpp"
 
 namespace wopr {

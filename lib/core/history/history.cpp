@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/history.hpp"
+#include "core/history/history.hpp"
 
 #include <algorithm>
 #include <iterator>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/history_writer.hpp"
+#include "core/history/history_writer.hpp"
 
 #include <utility>
 

@@ -12,7 +12,7 @@
 #include <string>
 
 #include "core/base/result.hpp"
-#include "core/history.hpp"
+#include "core/history/history.hpp"
 
 namespace wopr {
 

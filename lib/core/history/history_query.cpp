@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/history_query.hpp"
+#include "core/history/history_query.hpp"
 
 #include <fmt/format.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/recorder.hpp"
+#include "core/history/recorder.hpp"
 
 #include <algorithm>
 #include <utility>
