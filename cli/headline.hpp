@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "core/status.hpp"
+#include "core/monitor/status.hpp"
 #include "table.hpp"
 
 namespace wopr {

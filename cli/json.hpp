@@ -7,7 +7,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "core/status.hpp"
+#include "core/monitor/status.hpp"
 
 namespace wopr {
 

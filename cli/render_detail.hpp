@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "core/status.hpp"
+#include "core/monitor/status.hpp"
 #include "style.hpp"
 #include "watch.hpp"
 

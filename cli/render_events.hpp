@@ -8,7 +8,7 @@
 #include <string>
 
 #include "core/kernel/witness.hpp"
-#include "core/status.hpp"
+#include "core/monitor/status.hpp"
 #include "json.hpp"
 #include "table.hpp"
 

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "core/machine/machine.hpp"
-#include "core/status.hpp"
+#include "core/monitor/status.hpp"
 #include "style.hpp"
 
 namespace wopr {

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/status.hpp"
+#include "core/monitor/status.hpp"
 
 namespace wopr {
 

@@ -5,7 +5,7 @@
 
 #include <string_view>
 
-#include "core/status.hpp"
+#include "core/monitor/status.hpp"
 
 namespace wopr {
 

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "core/status.hpp"
+#include "core/monitor/status.hpp"
 
 namespace wopr {
 

@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "bus/service.hpp"
-#include "core/announcer.hpp"
-#include "core/firmware_tally.hpp"
+#include "core/monitor/announcer.hpp"
+#include "core/monitor/firmware_tally.hpp"
 #include "daemon.hpp"
 #include "kernel_watch.hpp"
 #include "live/live_monitor.hpp"

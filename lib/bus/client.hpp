@@ -10,7 +10,7 @@
 #include <memory>
 #include <string>
 
-#include "core/status.hpp"
+#include "core/monitor/status.hpp"
 
 namespace wopr {
 

@@ -16,7 +16,7 @@
 #include "bus/handles.hpp"
 #include "bus/permission.hpp"
 #include "bus/service.hpp"
-#include "core/status.hpp"
+#include "core/monitor/status.hpp"
 
 namespace wopr::bus {
 

@@ -12,8 +12,8 @@
 #include <string>
 
 #include "core/history/history_query.hpp"
-#include "core/monitor.hpp"
-#include "core/status.hpp"
+#include "core/monitor/monitor.hpp"
+#include "core/monitor/status.hpp"
 
 struct sd_event;
 

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "core/status.hpp"
+#include "core/monitor/status.hpp"
 
 namespace wopr::bus {
 

@@ -13,7 +13,7 @@
 #include "core/machine/host_facts.hpp"
 #include "core/machine/kernel_settings.hpp"
 #include "core/machine/machine.hpp"
-#include "core/status.hpp"
+#include "core/monitor/status.hpp"
 
 namespace wopr {
 

@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "core/monitor.hpp"
-#include "core/status.hpp"
+#include "core/monitor/monitor.hpp"
+#include "core/monitor/status.hpp"
 #include "core/trace.hpp"
 
 namespace wopr {

@@ -17,7 +17,7 @@
 
 #include "config/boards.hpp"
 #include "core/machine/snapshot.hpp"
-#include "core/notes.hpp"
+#include "core/monitor/notes.hpp"
 #include "source/clock.hpp"
 #include "source/config_space.hpp"
 #include "source/counters.hpp"

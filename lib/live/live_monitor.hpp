@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "config/config.hpp"
-#include "core/monitor.hpp"
+#include "core/monitor/monitor.hpp"
 #include "source/root.hpp"
 #include "source/sysfs.hpp"
 

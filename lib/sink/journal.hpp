@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "core/announcer.hpp"
+#include "core/monitor/announcer.hpp"
 
 namespace wopr {
 

@@ -3,7 +3,7 @@
 // This instant on both clocks. CLOCK_BOOTTIME goes on during suspend and never jumps.
 #pragma once
 
-#include "core/status.hpp"
+#include "core/monitor/status.hpp"
 
 namespace wopr {
 

@@ -14,7 +14,7 @@
 #include <random>
 
 #include "core/history/history_writer.hpp"
-#include "core/monitor.hpp"
+#include "core/monitor/monitor.hpp"
 #include "sink/store.hpp"
 #include "support/functions.hpp"
 #include "support/temporary_directory.hpp"

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "core/base/rfc3339.hpp"
-#include "core/status.hpp"
+#include "core/monitor/status.hpp"
 
 namespace wopr::test {
 

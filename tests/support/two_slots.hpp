@@ -7,7 +7,7 @@
 #include <chrono>
 #include <vector>
 
-#include "core/monitor.hpp"
+#include "core/monitor/monitor.hpp"
 #include "support/functions.hpp"
 
 namespace wopr::testing::two_slots {

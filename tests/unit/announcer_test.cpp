@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/announcer.hpp"
+#include "core/monitor/announcer.hpp"
 
 #include <gtest/gtest.h>
 

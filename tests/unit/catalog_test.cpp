@@ -14,8 +14,8 @@
 #include <string>
 #include <vector>
 
-#include "core/announcer.hpp"
-#include "core/firmware_tally.hpp"
+#include "core/monitor/announcer.hpp"
+#include "core/monitor/firmware_tally.hpp"
 #include "support/statuses.hpp"
 
 namespace wopr {

@@ -8,7 +8,7 @@
 
 #include "cli/history_table.hpp"
 #include "core/base/rfc3339.hpp"
-#include "core/monitor.hpp"
+#include "core/monitor/monitor.hpp"
 #include "sink/epoch_reader.hpp"
 #include "sink/history_reader.hpp"
 #include "sink/store.hpp"

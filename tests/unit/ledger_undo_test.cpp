@@ -5,7 +5,7 @@
 
 #include <random>
 
-#include "core/monitor.hpp"
+#include "core/monitor/monitor.hpp"
 #include "support/link_play.hpp"
 #include "support/two_slots.hpp"
 

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "core/monitor.hpp"
+#include "core/monitor/monitor.hpp"
 #include "support/functions.hpp"
 
 namespace wopr {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/monitor.hpp"
+#include "core/monitor/monitor.hpp"
 
 #include <gtest/gtest.h>
 

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "core/history/recorder.hpp"
-#include "core/monitor.hpp"
+#include "core/monitor/monitor.hpp"
 
 namespace wopr {
 

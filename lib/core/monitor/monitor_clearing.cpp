@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/monitor_state.hpp"
+#include "core/monitor/monitor_state.hpp"
 
 namespace wopr {
 namespace {

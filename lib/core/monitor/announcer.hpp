@@ -16,9 +16,9 @@
 #include <utility>
 #include <vector>
 
-#include "core/effect.hpp"
-#include "core/journal_record.hpp"
-#include "core/status.hpp"
+#include "core/monitor/effect.hpp"
+#include "core/monitor/journal_record.hpp"
+#include "core/monitor/status.hpp"
 
 namespace wopr {
 

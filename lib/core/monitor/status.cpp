@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/status.hpp"
+#include "core/monitor/status.hpp"
 
 #include <fmt/format.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/journal_record.hpp"
+#include "core/monitor/journal_record.hpp"
 
 namespace wopr {
 

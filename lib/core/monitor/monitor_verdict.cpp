@@ -6,7 +6,7 @@
 #include "core/base/rfc3339.hpp"
 #include "core/judge/advice.hpp"
 #include "core/judge/link_facts.hpp"
-#include "core/monitor_state.hpp"
+#include "core/monitor/monitor_state.hpp"
 
 namespace wopr {
 namespace {

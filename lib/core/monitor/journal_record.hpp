@@ -22,7 +22,7 @@ enum class RecordKind : std::uint8_t {
   errors_unattributed,
   verdict_changed,   // a link has another grade
   clearing_changed,  // latched bits are cleared and counted from now on, or no longer
-  firmware_records,  // the firmware told of errors that moved no counter (core/firmware_tally.hpp)
+  firmware_records,  // the firmware told of errors that moved no counter (core/monitor/firmware_tally.hpp)
   history_fails,     // what is learned waits in memory
   history_works,     // and has been written
   history_anew,      // the file was damaged or gone: there is a new one

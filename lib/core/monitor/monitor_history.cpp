@@ -2,7 +2,7 @@
 #include <utility>
 
 #include "core/judge/link_facts.hpp"
-#include "core/monitor_state.hpp"
+#include "core/monitor/monitor_state.hpp"
 
 namespace wopr {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/firmware_tally.hpp"
+#include "core/monitor/firmware_tally.hpp"
 
 #include <fmt/format.h>
 

@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "core/monitor_state.hpp"
+#include "core/monitor/monitor_state.hpp"
 
 namespace wopr {
 

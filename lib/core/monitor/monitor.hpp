@@ -13,13 +13,13 @@
 #include "core/count/delta.hpp"
 #include "core/count/probe_request.hpp"
 #include "core/count/sample.hpp"
-#include "core/effect.hpp"
 #include "core/history/history.hpp"
 #include "core/history/rejudging.hpp"
 #include "core/judge/judging.hpp"
 #include "core/machine/machine.hpp"
 #include "core/machine/slot.hpp"
-#include "core/status.hpp"
+#include "core/monitor/effect.hpp"
+#include "core/monitor/status.hpp"
 
 namespace wopr {
 

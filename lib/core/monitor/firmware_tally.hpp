@@ -14,8 +14,8 @@
 #include <tuple>
 #include <vector>
 
-#include "core/announcer.hpp"
 #include "core/kernel/witness.hpp"
+#include "core/monitor/announcer.hpp"
 
 namespace wopr {
 

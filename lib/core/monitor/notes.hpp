@@ -9,7 +9,7 @@
 
 #include "core/machine/machine.hpp"
 #include "core/machine/slot.hpp"
-#include "core/status.hpp"
+#include "core/monitor/status.hpp"
 
 namespace wopr {
 
