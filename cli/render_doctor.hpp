@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "core/doctor.hpp"
+#include "core/doctor/doctor.hpp"
 #include "json.hpp"
 #include "style.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/doctor.hpp"
+#include "core/doctor/doctor.hpp"
 
 #include <gtest/gtest.h>
 

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/doctor.hpp"
+#include "core/doctor/doctor.hpp"
 
 namespace wopr {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/doctor.hpp"
+#include "core/doctor/doctor.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -9,7 +9,7 @@
 #include <optional>
 #include <set>
 
-#include "core/doctor_parts.hpp"
+#include "core/doctor/doctor_parts.hpp"
 #include "core/machine/command_line.hpp"
 
 namespace wopr {
