@@ -14,7 +14,7 @@
 #include "config/config.hpp"
 #include "core/base/rfc3339.hpp"
 #include "core/base/unique_fd.hpp"
-#include "core/trace_export.hpp"
+#include "core/trace/trace_export.hpp"
 #include "output.hpp"
 #include "period.hpp"
 #include "select.hpp"

@@ -9,7 +9,7 @@
 #include <memory>
 
 #include "commands.hpp"
-#include "core/trace_recorder.hpp"
+#include "core/trace/trace_recorder.hpp"
 #include "output.hpp"
 #include "source/clock.hpp"
 #include "trace/trace_text.hpp"

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "core/replay.hpp"
+#include "core/trace/replay.hpp"
 #include "style.hpp"
 
 namespace wopr {

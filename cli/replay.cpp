@@ -8,7 +8,7 @@
 
 #include "commands.hpp"
 #include "config/config.hpp"
-#include "core/replay.hpp"
+#include "core/trace/replay.hpp"
 #include "output.hpp"
 #include "render_replay.hpp"
 #include "trace/trace_text.hpp"

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "core/base/result.hpp"
-#include "core/trace_export.hpp"
+#include "core/trace/trace_export.hpp"
 
 namespace wopr {
 

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "core/base/result.hpp"
-#include "core/trace.hpp"
+#include "core/trace/trace.hpp"
 
 namespace wopr {
 

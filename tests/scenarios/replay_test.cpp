@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/replay.hpp"
+#include "core/trace/replay.hpp"
 
 #include <gtest/gtest.h>
 

@@ -7,7 +7,7 @@
 #include <sstream>
 
 #include "core/judge/advice.hpp"
-#include "core/replay.hpp"
+#include "core/trace/replay.hpp"
 #include "scenarios/scenario.hpp"
 #include "trace/trace_text.hpp"
 

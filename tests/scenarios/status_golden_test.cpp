@@ -12,7 +12,7 @@
 #include "cli/render_explain.hpp"
 #include "cli/render_status.hpp"
 #include "core/judge/advice.hpp"
-#include "core/replay.hpp"
+#include "core/trace/replay.hpp"
 #include "scenarios/scenario.hpp"
 #include "support/time_zone.hpp"
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // Out of the history into a trace, and through the replay to the verdicts the monitor itself came to.
-#include "core/trace_export.hpp"
+#include "core/trace/trace_export.hpp"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <random>
 
-#include "core/replay.hpp"
+#include "core/trace/replay.hpp"
 #include "sink/history_reader.hpp"
 #include "sink/store.hpp"
 #include "support/temporary_directory.hpp"

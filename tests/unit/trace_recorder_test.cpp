@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // What is recorded of a monitor and played again must come to the monitor's own verdicts.
-#include "core/trace_recorder.hpp"
+#include "core/trace/trace_recorder.hpp"
 
 #include <gtest/gtest.h>
 
-#include "core/replay.hpp"
+#include "core/trace/replay.hpp"
 #include "support/two_slots.hpp"
 #include "trace/trace_text.hpp"
 

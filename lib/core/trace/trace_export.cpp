@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/trace_export.hpp"
+#include "core/trace/trace_export.hpp"
 
 #include <fmt/format.h>
 

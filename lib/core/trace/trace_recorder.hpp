@@ -13,7 +13,7 @@
 
 #include "core/monitor/monitor.hpp"
 #include "core/monitor/status.hpp"
-#include "core/trace.hpp"
+#include "core/trace/trace.hpp"
 
 namespace wopr {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/trace_recorder.hpp"
+#include "core/trace/trace_recorder.hpp"
 
 #include <fmt/format.h>
 

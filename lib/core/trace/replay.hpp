@@ -11,7 +11,7 @@
 
 #include "core/base/result.hpp"
 #include "core/judge/judging.hpp"
-#include "core/trace.hpp"
+#include "core/trace/trace.hpp"
 
 namespace wopr {
 

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "core/history/history.hpp"
-#include "core/trace.hpp"
+#include "core/trace/trace.hpp"
 
 namespace wopr {
 
