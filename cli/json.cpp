@@ -13,7 +13,6 @@
 namespace wopr {
 namespace {
 
-constexpr std::array severities = {Severity::correctable, Severity::nonfatal, Severity::fatal};
 
 std::size_t index_of(Severity severity) { return static_cast<std::size_t>(severity); }
 

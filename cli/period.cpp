@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "core/base/rfc3339.hpp"
-#include "since.hpp"
+#include "time_words.hpp"
 
 namespace wopr {
 

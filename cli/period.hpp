@@ -9,7 +9,7 @@
 
 namespace wopr {
 
-// Sets what `since` and `until` say (since.hpp; empty: open). Fails where they are no times, or leave no time between.
+// Sets what `since` and `until` say (time_words.hpp; empty: open). Fails where they are no times, or leave no time between.
 [[nodiscard]] Result<void> set_period(HistoryQuery& query, const std::string& since, const std::string& until);
 
 }  // namespace wopr

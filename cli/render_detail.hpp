@@ -8,7 +8,7 @@
 
 #include "core/monitor/status.hpp"
 #include "style.hpp"
-#include "watch.hpp"
+#include "watch_diff.hpp"
 
 namespace wopr {
 

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "json.hpp"
-#include "watch.hpp"
+#include "watch_diff.hpp"
 
 namespace wopr {
 

@@ -8,7 +8,7 @@
 #include <optional>
 #include <utility>
 
-#include "source/kernel_facts.hpp"
+#include "source/kernel_facts_reader.hpp"
 #include "source/kernel_journal.hpp"
 
 namespace wopr {

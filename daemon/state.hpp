@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // What the service's files share: the loop's state (daemon.hpp). daemon.cpp has the loop and what it tells,
-// history.cpp what it keeps. Everything runs on the loop's thread.
+// history_upkeep.cpp what it keeps. Everything runs on the loop's thread.
 #pragma once
 
 #include <systemd/sd-event.h>

@@ -12,7 +12,7 @@
 
 #include "core/machine/hest.hpp"
 #include "core/pci/config_space.hpp"
-#include "source/config_space.hpp"
+#include "source/config_space_reader.hpp"
 #include "source/port_services.hpp"
 
 namespace wopr {

@@ -17,7 +17,7 @@
 #include "core/machine/snapshot.hpp"
 #include "devices.hpp"
 #include "server.hpp"
-#include "source/machine.hpp"
+#include "source/machine_reader.hpp"
 
 namespace {
 

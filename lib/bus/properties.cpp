@@ -12,8 +12,6 @@
 namespace wopr::bus {
 namespace {
 
-constexpr std::array severities = {Severity::correctable, Severity::nonfatal, Severity::fatal};
-constexpr std::array sides = {Side::port, Side::device};
 constexpr std::array link_states = {LinkState::ok,   LinkState::idle,   LinkState::narrow, LinkState::slow,
                                     LinkState::down, LinkState::asleep, LinkState::unknown};
 constexpr std::array evidences = {Evidence::native, Evidence::firmware, Evidence::sticky, Evidence::asleep,

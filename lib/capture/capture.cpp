@@ -12,8 +12,8 @@
 #include "capture/archive.hpp"
 #include "capture/messages.hpp"
 #include "capture/redact.hpp"
-#include "source/config_space.hpp"
-#include "source/kernel_settings.hpp"
+#include "source/config_space_reader.hpp"
+#include "source/kernel_settings_reader.hpp"
 #include "source/sysfs.hpp"
 
 namespace wopr {

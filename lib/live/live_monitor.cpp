@@ -17,14 +17,14 @@
 
 #include "config/boards.hpp"
 #include "core/machine/snapshot.hpp"
-#include "core/monitor/notes.hpp"
+#include "core/monitor/machine_notes.hpp"
 #include "source/clock.hpp"
-#include "source/config_space.hpp"
+#include "source/config_space_reader.hpp"
 #include "source/counters.hpp"
-#include "source/kernel_facts.hpp"
-#include "source/latched.hpp"
+#include "source/kernel_facts_reader.hpp"
+#include "source/latched_reader.hpp"
 #include "source/links.hpp"
-#include "source/machine.hpp"
+#include "source/machine_reader.hpp"
 #include "source/runtime_status.hpp"
 
 namespace wopr {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// What a history file has of one link since a moment (core/history/rejudging.hpp). Reads all of it at once: it belongs on the
+// What a history file has of one link since a moment (core/history/judge_again.hpp). Reads all of it at once: it belongs on the
 // store's thread.
 #pragma once
 
@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "core/history/history_writer.hpp"
-#include "core/history/rejudging.hpp"
+#include "core/history/judge_again.hpp"
 #include "sink/database.hpp"
 
 namespace wopr {

@@ -15,7 +15,7 @@
 
 #include "core/history/history_query.hpp"
 #include "core/history/history_writer.hpp"
-#include "core/history/rejudging.hpp"
+#include "core/history/judge_again.hpp"
 #include "sink/store.hpp"
 
 namespace wopr {

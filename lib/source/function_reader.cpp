@@ -8,7 +8,7 @@
 #include <iterator>
 
 #include "core/base/text_scan.hpp"
-#include "source/config_space.hpp"
+#include "source/config_space_reader.hpp"
 #include "source/port_services.hpp"
 #include "source/runtime_status.hpp"
 

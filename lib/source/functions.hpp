@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/pci/topology.hpp"
-#include "source/machine.hpp"
+#include "source/machine_reader.hpp"
 #include "source/root.hpp"
 
 namespace wopr {

@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "source/counters.hpp"
-#include "source/machine.hpp"
+#include "source/machine_reader.hpp"
 #include "source/sysfs.hpp"
 
 namespace wopr {

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/judge/judging.hpp"
+#include "core/judge/link_judge.hpp"
 
 namespace wopr {
 namespace {
@@ -36,8 +36,8 @@ LinkInterval interval(Nanoseconds from, Nanoseconds to, double speed_from, doubl
 }
 
 // A minute of load, a minute of idling, for a year.
-Judging year_of_seven() {
-  Judging judging{VerdictPolicy{}};
+LinkJudge year_of_seven() {
+  LinkJudge judging{VerdictPolicy{}};
   for (int slot = 0; slot < 7; ++slot) {
     LinkFacts facts;
     facts.slot = "PCIE" + std::to_string(slot + 1);
@@ -61,7 +61,7 @@ Judging year_of_seven() {
   return judging;
 }
 
-double seconds_for(const Judging& judging, int times) {
+double seconds_for(const LinkJudge& judging, int times) {
   const auto begin = std::clock();
   std::size_t words = 0;
   for (int i = 0; i < times; ++i) {

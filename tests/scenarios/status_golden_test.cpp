@@ -32,7 +32,7 @@ std::string read_text(const fs::path& path) {
   return text.str();
 }
 
-EndStatus end_of(const Judging& judging, const Bdf& port, Side side) {
+EndStatus end_of(const LinkJudge& judging, const Bdf& port, Side side) {
   const auto i = static_cast<std::size_t>(side);
   const auto& facts = judging.facts(port);
   EndStatus end;

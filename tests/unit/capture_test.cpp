@@ -14,8 +14,8 @@
 #include "core/machine/smbios.hpp"
 #include "core/pci/config_space.hpp"
 #include "source/host.hpp"
-#include "source/kernel_settings.hpp"
-#include "source/machine.hpp"
+#include "source/kernel_settings_reader.hpp"
+#include "source/machine_reader.hpp"
 #include "support/temp_tree.hpp"
 
 namespace wopr {

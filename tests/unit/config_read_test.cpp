@@ -7,7 +7,7 @@
 #include <string>
 
 #include "core/pci/config_space.hpp"
-#include "source/config_space.hpp"
+#include "source/config_space_reader.hpp"
 #include "support/temp_tree.hpp"
 
 namespace wopr {

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "cli/render_events.hpp"
-#include "cli/since.hpp"
+#include "cli/time_words.hpp"
 #include "core/base/rfc3339.hpp"
 #include "source/kernel_journal.hpp"
 #include "support/time_zone.hpp"

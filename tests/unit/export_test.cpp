@@ -156,7 +156,7 @@ class Life {
     if (!batch) return;
     EXPECT_TRUE(store_.commit(*batch, {"w", ++batch_}));
   }
-  [[nodiscard]] const Judging& judging() const { return monitor_->judging(); }
+  [[nodiscard]] const LinkJudge& judging() const { return monitor_->judging(); }
   int speed_changes = 0;
   [[nodiscard]] Instant now() const { return {time_, wall_zero_ + std::chrono::floor<std::chrono::microseconds>(time_)}; }
 
@@ -199,7 +199,7 @@ class Life {
 };
 
 // When a speed changed is known to within the time between two samples.
-void expect_same(const Judging& mine, const Judging& theirs, Nanoseconds tolerance = 2s) {
+void expect_same(const LinkJudge& mine, const LinkJudge& theirs, Nanoseconds tolerance = 2s) {
   for (const auto* address : {port, other_port}) {
     SCOPED_TRACE(address);
     ASSERT_TRUE(theirs.knows(bdf(address)));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "source/machine.hpp"
+#include "source/machine_reader.hpp"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

@@ -35,7 +35,7 @@ class RecorderTest : public ::testing::Test {
     recorder.count(bdf(port), long_ago, at(++second).boot, {Side::device, Severity::correctable, {{"RxErr", 1}}},
                    Evidence::native, true, 1);
     second += 60;
-    const auto batch = recorder.take(at(second), at(second).boot, true, Judging({}), {});
+    const auto batch = recorder.take(at(second), at(second).boot, true, LinkJudge({}), {});
     return batch && !batch->deltas.empty() ? batch->deltas.back().card : "not recorded";
   }
   static std::string key(const std::string& serial) { return "10de:2684 " + serial; }

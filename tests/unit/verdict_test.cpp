@@ -261,7 +261,7 @@ TEST(Verdict, SpeedThatTellsNothingOfLoadIsSaid) {
   EXPECT_NE(joined(half.verdict().reasons).find("on the way to the card cannot be counted: reporting"), std::string::npos);
 }
 
-// Judging at events and at the instants next_change() names must find every change that judging each second finds.
+// LinkJudge at events and at the instants next_change() names must find every change that judging each second finds.
 TEST(Verdict, JudgingWhenItCanMatterEqualsJudgingEverySecond) {
   VerdictPolicy policy;
   policy.clean_after_h = 0.5;

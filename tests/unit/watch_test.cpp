@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "cli/watch.hpp"
+#include "cli/watch_diff.hpp"
 
 #include <gtest/gtest.h>
 

@@ -7,7 +7,6 @@
 namespace wopr {
 namespace {
 
-constexpr std::array severities = {Severity::correctable, Severity::nonfatal, Severity::fatal};
 
 std::size_t index(Severity severity) { return static_cast<std::size_t>(severity); }
 

@@ -9,7 +9,7 @@
 #include <optional>
 #include <set>
 
-#include "core/doctor/doctor_parts.hpp"
+#include "core/doctor/doctor_internal.hpp"
 #include "core/machine/command_line.hpp"
 
 namespace wopr {

@@ -12,7 +12,7 @@
 #include <set>
 #include <utility>
 
-#include "core/doctor/doctor_parts.hpp"
+#include "core/doctor/doctor_internal.hpp"
 #include "core/machine/command_line.hpp"
 
 namespace wopr {

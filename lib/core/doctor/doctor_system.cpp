@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "core/doctor/doctor_parts.hpp"
+#include "core/doctor/doctor_internal.hpp"
 #include "core/machine/command_line.hpp"
 
 namespace wopr {

@@ -7,7 +7,6 @@
 namespace wopr {
 namespace {
 
-constexpr std::array sides = {Side::port, Side::device};
 
 // Adds to lifetime counts; a token never seen to err is no part of them.
 void add_to(LifetimeCounts& lifetime, const Counted& counted) {
@@ -166,7 +165,7 @@ void Recorder::take_back(const Bdf& port, const MarkTakenBack& taken, std::strin
   news_ = true;
 }
 
-std::optional<HistoryBatch> Recorder::take(Instant now, Nanoseconds until, bool all, const Judging& judging,
+std::optional<HistoryBatch> Recorder::take(Instant now, Nanoseconds until, bool all, const LinkJudge& judging,
                                            const EndOf& end) {
   for (auto& [port, entry] : links_) {
     if (judging.knows(port)) note_epoch(entry, judging.ledger(port).state());

@@ -10,7 +10,7 @@
 #include <string>
 
 #include "core/history/history.hpp"
-#include "core/judge/judging.hpp"
+#include "core/judge/link_judge.hpp"
 
 namespace wopr {
 
@@ -69,7 +69,7 @@ class Recorder {
   [[nodiscard]] WallTime since(const Bdf& port) const { return links_.at(port).since; }
 
   // What is due for the store; absent when nothing is. `all`: at once, if there is news.
-  [[nodiscard]] std::optional<HistoryBatch> take(Instant now, Nanoseconds until, bool all, const Judging& judging,
+  [[nodiscard]] std::optional<HistoryBatch> take(Instant now, Nanoseconds until, bool all, const LinkJudge& judging,
                                                  const EndOf& end);
 
  private:

@@ -6,11 +6,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/judge/ledger_parts.hpp"
+#include "core/judge/ledger_internal.hpp"
 
 namespace wopr {
 
-using namespace ledger_parts;
+using namespace ledger_internal;
 
 namespace {
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <algorithm>
 
-#include "core/judge/ledger_parts.hpp"
+#include "core/judge/ledger_internal.hpp"
 
 namespace wopr {
 
-using namespace ledger_parts;
+using namespace ledger_internal;
 
 namespace {
 

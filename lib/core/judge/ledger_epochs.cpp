@@ -5,11 +5,11 @@
 #include <utility>
 
 #include "core/base/rfc3339.hpp"
-#include "core/judge/ledger_parts.hpp"
+#include "core/judge/ledger_internal.hpp"
 
 namespace wopr {
 
-using namespace ledger_parts;
+using namespace ledger_internal;
 
 void LinkLedger::transition(Transition kind, Instant at) {
   with_superseded([&](LinkLedger& former) { former.transition(kind, at); });

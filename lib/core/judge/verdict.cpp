@@ -6,7 +6,6 @@
 namespace wopr {
 namespace {
 
-constexpr std::array sides = {Side::port, Side::device};
 constexpr std::size_t index(Side side) { return static_cast<std::size_t>(side); }
 
 constexpr double significant = 0.05;

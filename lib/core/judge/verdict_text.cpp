@@ -13,7 +13,6 @@
 namespace wopr {
 namespace {
 
-constexpr std::array sides = {Side::port, Side::device};
 constexpr std::size_t index(Side side) { return static_cast<std::size_t>(side); }
 constexpr auto correctable = static_cast<std::size_t>(Severity::correctable);
 

@@ -8,7 +8,7 @@
 #include <variant>
 
 #include "core/count/delta.hpp"
-#include "core/judge/judging.hpp"
+#include "core/judge/link_judge.hpp"
 #include "core/pci/bdf.hpp"
 
 namespace wopr {

@@ -25,7 +25,7 @@ Monitor& Monitor::operator=(Monitor&&) noexcept = default;
 
 const Machine& Monitor::machine() const { return state_->machine; }
 
-const Judging& Monitor::judging() const { return state_->judging; }
+const LinkJudge& Monitor::judging() const { return state_->judging; }
 
 void Monitor::State::index_ends() {
   end_of.clear();

@@ -14,8 +14,8 @@
 #include "core/count/probe_request.hpp"
 #include "core/count/sample.hpp"
 #include "core/history/history.hpp"
-#include "core/history/rejudging.hpp"
-#include "core/judge/judging.hpp"
+#include "core/history/judge_again.hpp"
+#include "core/judge/link_judge.hpp"
 #include "core/machine/machine.hpp"
 #include "core/machine/slot.hpp"
 #include "core/monitor/effect.hpp"
@@ -65,7 +65,7 @@ class Monitor {
   void set_verdict_policy(const VerdictPolicy& policy);
 
   // Every link's ledger and verdict, as of the last round.
-  [[nodiscard]] const Judging& judging() const;
+  [[nodiscard]] const LinkJudge& judging() const;
   // Something changed at the slot: the link's epoch ends. REQUIRES: judging().knows(port).
   std::vector<Effect> mark(const Bdf& port, std::string text, Instant now, std::string by = {});
   // A mark for a time in the past, in two steps: what has to be asked of the store, and what it says. Between them the

@@ -21,8 +21,6 @@
 
 namespace wopr {
 
-inline constexpr std::array severities = {Severity::correctable, Severity::nonfatal, Severity::fatal};
-inline constexpr std::array sides = {Side::port, Side::device};
 
 // Everything remembered of one link, keyed by its port's address. It outlives the card and the scan.
 struct LinkRecord {
@@ -103,7 +101,7 @@ struct Monitor::State {
   std::vector<Error> round_problems;
   bool scanned = false;
   std::uint64_t round = 0;
-  Judging judging{VerdictPolicy{}};
+  LinkJudge judging{VerdictPolicy{}};
   std::optional<Instant> last_round;
   bool judge = false;                     // something happened
   std::optional<Nanoseconds> judge_at;    // boot time at which an answer may change by itself

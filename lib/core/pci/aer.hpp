@@ -6,6 +6,7 @@
 // drivers/pci/pcie/aer.c (aer_correctable_error_string, aer_uncorrectable_error_string). No I/O.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -13,17 +14,24 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/by_enum.hpp"
 #include "core/base/result.hpp"
 
 namespace wopr {
 
 enum class Severity : std::uint8_t { correctable, nonfatal, fatal };
+inline constexpr std::array severities = {Severity::correctable, Severity::nonfatal, Severity::fatal};
+template <class T>
+using BySeverity = ByEnum<Severity, severities.size(), T>;
 enum class Layer : std::uint8_t { physical, data_link, transaction, internal };
 
 // Which end of a lane pair logs the error: the receiver names the bad direction (section 6.2.7 of the specification).
 enum class LoggedBy : std::uint8_t { receiver, transmitter, detector };
 
 enum class Side : std::uint8_t { port, device };
+inline constexpr std::array sides = {Side::port, Side::device};
+template <class T>
+using BySide = ByEnum<Side, sides.size(), T>;
 
 struct ErrorType {
   std::uint8_t bit;        // in the correctable or the uncorrectable status register

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core/base/result.hpp"
-#include "core/judge/judging.hpp"
+#include "core/judge/link_judge.hpp"
 #include "core/trace/trace.hpp"
 
 namespace wopr {
@@ -30,7 +30,7 @@ class Replay {
   // Everything up to the last line's instant is judged.
   void finish();
 
-  [[nodiscard]] const Judging& judging() const { return judging_; }
+  [[nodiscard]] const LinkJudge& judging() const { return judging_; }
   [[nodiscard]] const std::vector<ReplayChange>& changes() const { return changes_; }
   // The port of the link a trace calls so.
   [[nodiscard]] std::optional<Bdf> port_of(const std::string& link) const;
@@ -77,7 +77,7 @@ class Replay {
   [[nodiscard]] LinkFacts facts_of(const Link& link, const TraceLink& state) const;
   [[nodiscard]] Instant instant(Nanoseconds at) const;
 
-  Judging judging_;
+  LinkJudge judging_;
   std::map<std::string, Link, std::less<>> links_;
   std::map<std::string, unsigned> lost_gpus_;
   std::vector<ReplayChange> changes_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/monitor/notes.hpp"
+#include "core/monitor/machine_notes.hpp"
 
 #include <fmt/format.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/history/rejudging.hpp"
+#include "core/history/judge_again.hpp"
 
 #include <algorithm>
 #include <numeric>

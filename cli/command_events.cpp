@@ -12,12 +12,12 @@
 #include "commands.hpp"
 #include "core/kernel/witness.hpp"
 #include "describe.hpp"
+#include "event_wait.hpp"
 #include "feed.hpp"
 #include "output.hpp"
 #include "render_events.hpp"
-#include "since.hpp"
 #include "source/kernel_journal.hpp"
-#include "wait.hpp"
+#include "time_words.hpp"
 
 namespace wopr {
 namespace {

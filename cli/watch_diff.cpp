@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "watch.hpp"
+#include "watch_diff.hpp"
 
 #include <algorithm>
 #include <array>
@@ -10,7 +10,6 @@
 namespace wopr {
 namespace {
 
-constexpr std::array sides = {Side::port, Side::device};
 
 // Adds to `added` what `now` has more than `last`. One monitor's counts never fall; after the service was restarted
 // they may, by what cards that are gone had counted: the watch then goes on from there, and invents nothing.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "watching.hpp"
+#include "watch_loop.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -9,10 +9,10 @@
 #include <string>
 
 #include "describe.hpp"
+#include "event_wait.hpp"
 #include "output.hpp"
 #include "render_status.hpp"
 #include "select.hpp"
-#include "wait.hpp"
 #include "watch_json.hpp"
 
 namespace wopr {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "source/kernel_facts.hpp"
+#include "source/kernel_facts_reader.hpp"
 
 #include <algorithm>
 #include <filesystem>

@@ -11,7 +11,7 @@
 #include "output.hpp"
 #include "render_status.hpp"
 #include "select.hpp"
-#include "watching.hpp"
+#include "watch_loop.hpp"
 
 namespace wopr {
 namespace {

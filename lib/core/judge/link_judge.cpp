@@ -1,37 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/judge/judging.hpp"
+#include "core/judge/link_judge.hpp"
 
 #include <utility>
 
 namespace wopr {
 
-void Judging::set_facts(const Bdf& port, LinkFacts facts, Instant now) {
+void LinkJudge::set_facts(const Bdf& port, LinkFacts facts, Instant now) {
   const auto it = links_.find(port);
   if (it != links_.end()) it->second.facts = std::move(facts);
   else links_.emplace(port, Entry{LinkLedger(policy_, now), std::move(facts), {}, false});
 }
 
-void Judging::set_link_status(const Bdf& port, const LinkStatus& status) { links_.at(port).facts.link = status; }
+void LinkJudge::set_link_status(const Bdf& port, const LinkStatus& status) { links_.at(port).facts.link = status; }
 
-void Judging::observe(const Bdf& port, const LinkInterval& interval, std::span<const Counted> counted) {
+void LinkJudge::observe(const Bdf& port, const LinkInterval& interval, std::span<const Counted> counted) {
   links_.at(port).ledger.observe(interval, counted);
 }
 
-void Judging::transition(const Bdf& port, Transition kind, Instant at) { links_.at(port).ledger.transition(kind, at); }
+void LinkJudge::transition(const Bdf& port, Transition kind, Instant at) { links_.at(port).ledger.transition(kind, at); }
 
-void Judging::mark(const Bdf& port, Instant at, std::string text, bool by_person) {
+void LinkJudge::mark(const Bdf& port, Instant at, std::string text, bool by_person) {
   links_.at(port).ledger.mark(at, std::move(text), by_person);
 }
 
-void Judging::mark_in_retrospect(const Bdf& port, LinkLedger since, std::string text) {
+void LinkJudge::mark_in_retrospect(const Bdf& port, LinkLedger since, std::string text) {
   links_.at(port).ledger.mark_in_retrospect(std::move(since), std::move(text));
 }
 
-Result<MarkTakenBack> Judging::take_back_mark(const Bdf& port) { return links_.at(port).ledger.take_back_mark(); }
+Result<MarkTakenBack> LinkJudge::take_back_mark(const Bdf& port) { return links_.at(port).ledger.take_back_mark(); }
 
-void Judging::unattributed(const Bdf& port, std::uint64_t messages) { links_.at(port).ledger.unattributed(messages); }
+void LinkJudge::unattributed(const Bdf& port, std::uint64_t messages) { links_.at(port).ledger.unattributed(messages); }
 
-void Judging::restore(const Bdf& port, LedgerState state) {
+void LinkJudge::restore(const Bdf& port, LedgerState state) {
   auto& entry = links_.at(port);
   entry.ledger = LinkLedger(policy_, std::move(state));
   // What the grade was before a restart is no change.
@@ -39,18 +39,18 @@ void Judging::restore(const Bdf& port, LedgerState state) {
   entry.judged = true;
 }
 
-void Judging::begin_boot(Instant now) {
+void LinkJudge::begin_boot(Instant now) {
   for (auto& [port, entry] : links_) entry.ledger.begin_boot(now);
 }
 
-void Judging::set_policy(const VerdictPolicy& policy) {
+void LinkJudge::set_policy(const VerdictPolicy& policy) {
   policy_ = policy;
   for (auto& [port, entry] : links_) entry.ledger.set_policy(policy);
 }
 
 // One list for all: each link's own summary steps aside in its turn.
 template <class Links, class Visit>
-void Judging::with_siblings(Links& links, const Visit& visit) {
+void LinkJudge::with_siblings(Links& links, const Visit& visit) {
   std::vector<SiblingSummary> summaries;
   summaries.reserve(links.size());
   for (const auto& [port, entry] : links) summaries.push_back(summarise(entry.ledger));
@@ -63,7 +63,7 @@ void Judging::with_siblings(Links& links, const Visit& visit) {
   }
 }
 
-std::vector<VerdictChanged> Judging::settle(Instant now) {
+std::vector<VerdictChanged> LinkJudge::settle(Instant now) {
   std::vector<VerdictChanged> changes;
   with_siblings(links_, [&](const Bdf& port, Entry& entry, std::span<const SiblingSummary> siblings) {
     const auto answer = assess(entry.ledger, entry.facts, siblings, policy_);
@@ -79,12 +79,12 @@ std::vector<VerdictChanged> Judging::settle(Instant now) {
   return changes;
 }
 
-std::optional<Nanoseconds> Judging::next_change(const Bdf& port, bool loaded) const {
+std::optional<Nanoseconds> LinkJudge::next_change(const Bdf& port, bool loaded) const {
   const auto& entry = links_.at(port);
   return wopr::next_change(entry.ledger, entry.facts, policy_, loaded);
 }
 
-Verdict Judging::verdict(const Bdf& wanted) const {
+Verdict LinkJudge::verdict(const Bdf& wanted) const {
   const auto& entry = links_.at(wanted);
   std::vector<SiblingSummary> siblings;
   for (const auto& [port, other] : links_) {
@@ -93,7 +93,7 @@ Verdict Judging::verdict(const Bdf& wanted) const {
   return judge(entry.ledger, entry.facts, siblings, policy_);
 }
 
-std::vector<std::pair<Bdf, Verdict>> Judging::verdicts() const {
+std::vector<std::pair<Bdf, Verdict>> LinkJudge::verdicts() const {
   std::vector<std::pair<Bdf, Verdict>> verdicts;
   with_siblings(links_, [&](const Bdf& port, const Entry& entry, std::span<const SiblingSummary> siblings) {
     verdicts.emplace_back(port, judge(entry.ledger, entry.facts, siblings, policy_));
@@ -101,7 +101,7 @@ std::vector<std::pair<Bdf, Verdict>> Judging::verdicts() const {
   return verdicts;
 }
 
-std::vector<Bdf> Judging::ports() const {
+std::vector<Bdf> LinkJudge::ports() const {
   std::vector<Bdf> ports;
   ports.reserve(links_.size());
   for (const auto& [port, entry] : links_) ports.push_back(port);

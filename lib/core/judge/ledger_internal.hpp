@@ -9,7 +9,7 @@
 #include "core/judge/ledger.hpp"
 
 namespace wopr {
-namespace ledger_parts {
+namespace ledger_internal {
 
 constexpr std::size_t index(Side side) { return static_cast<std::size_t>(side); }
 constexpr Side other(Side side) { return side == Side::port ? Side::device : Side::port; }
@@ -31,7 +31,7 @@ struct EndErrors {
 
 using LinkErrors = std::array<EndErrors, 2>;  // by the Side that logged them
 
-}  // namespace ledger_parts
+}  // namespace ledger_internal
 
 // One interval in the ledger's own clocks.
 struct LinkLedger::Step {
@@ -43,7 +43,7 @@ struct LinkLedger::Step {
   bool loaded = false;   // or an error came
   bool has_errors = false;
   std::array<bool, 2> counts{};
-  ledger_parts::LinkErrors errors;     // without what is set apart
+  ledger_internal::LinkErrors errors;     // without what is set apart
   std::array<std::uint64_t, 2> set_apart{};
   std::size_t generation = 0;
   double mean_bits = 0;  // per second

@@ -28,9 +28,9 @@ struct VerdictChanged {
   friend bool operator==(const VerdictChanged&, const VerdictChanged&) = default;
 };
 
-class Judging {
+class LinkJudge {
  public:
-  explicit Judging(const VerdictPolicy& policy) : policy_(policy) {}
+  explicit LinkJudge(const VerdictPolicy& policy) : policy_(policy) {}
 
   // Makes the link known at first sight; later only its facts are new.
   void set_facts(const Bdf& port, LinkFacts facts, Instant now);

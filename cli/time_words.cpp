@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "since.hpp"
+#include "time_words.hpp"
 
 #include <fmt/format.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "source/config_space.hpp"
+#include "source/config_space_reader.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -21,7 +21,7 @@
 #include "render_doctor.hpp"
 #include "source/clock.hpp"
 #include "source/host.hpp"
-#include "source/kernel_settings.hpp"
+#include "source/kernel_settings_reader.hpp"
 
 namespace wopr {
 namespace {

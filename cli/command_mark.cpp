@@ -12,7 +12,7 @@
 #include "core/base/rfc3339.hpp"
 #include "output.hpp"
 #include "select.hpp"
-#include "since.hpp"
+#include "time_words.hpp"
 
 namespace wopr {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "source/latched.hpp"
+#include "source/latched_reader.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "wait.hpp"
+#include "event_wait.hpp"
 
 #include <fmt/format.h>
 #include <poll.h>

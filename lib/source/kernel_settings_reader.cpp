@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "source/kernel_settings.hpp"
+#include "source/kernel_settings_reader.hpp"
 
 #include <fmt/format.h>
 #include <zlib.h>

@@ -10,10 +10,10 @@
 
 #include "commands.hpp"
 #include "core/trace/trace_recorder.hpp"
+#include "event_wait.hpp"
 #include "output.hpp"
 #include "source/clock.hpp"
 #include "trace/trace_text.hpp"
-#include "wait.hpp"
 
 namespace wopr {
 namespace {
