@@ -31,7 +31,6 @@ constexpr std::array<const char*, 6> file_names = {"aer_dev_correctable",
                                                    "aer_rootport_total_err_cor",
                                                    "aer_rootport_total_err_nonfatal",
                                                    "aer_rootport_total_err_fatal"};
-constexpr std::size_t severities = 3;
 
 struct CounterFileState {
   UniqueFd fd;
@@ -209,7 +208,7 @@ Presence CounterReader::State::read_file(Watched& watched, std::size_t index, bo
 void CounterReader::State::parse(CounterFileState& file, std::size_t index, const std::string& where) const {
   file.problems.clear();
   file.parsed = true;
-  if (index < severities) {
+  if (index < severities.size()) {
     auto parsed = parse_counters(file.bytes, where);
     file.values = std::move(parsed.value);
     file.problems = std::move(parsed.problems);
@@ -224,9 +223,9 @@ Sample CounterReader::State::sample_of(const Watched& watched) const {
   Sample sample;
   sample.bdf = watched.bdf;
   sample.generation = watched.generation;
-  for (std::size_t i = 0; i < severities; ++i)
+  for (std::size_t i = 0; i < severities.size(); ++i)
     if (watched.files[i].parsed) sample.files[i] = watched.files[i].values;
-  const auto root_files = std::span(watched.files).subspan(severities);
+  const auto root_files = std::span(watched.files).subspan(severities.size());
   if (std::ranges::any_of(root_files, [](const auto& file) { return file.total.has_value(); }))
     sample.root_port = RootPortMessages{root_files[0].total, root_files[1].total, root_files[2].total};
   return sample;
