@@ -10,6 +10,7 @@
 #include <cstring>
 #include <span>
 
+#include "core/base/text_scan.hpp"
 #include "core/machine/hest.hpp"
 #include "core/pci/config_space.hpp"
 #include "source/config_space_reader.hpp"

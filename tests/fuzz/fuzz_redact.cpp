@@ -11,6 +11,7 @@
 
 #include "capture/redact.hpp"
 #include "core/machine/slot.hpp"
+#include "core/machine/smbios.hpp"
 #include "core/pci/config_space.hpp"
 #include "require.hpp"
 

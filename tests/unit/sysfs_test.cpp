@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <string>
 
+#include "core/base/text_scan.hpp"
 #include "support/temp_tree.hpp"
 
 namespace wopr {
