@@ -65,6 +65,7 @@ inline std::int64_t microseconds_of(std::chrono::nanoseconds time) {
 inline std::int64_t to_column(std::uint64_t count) { return static_cast<std::int64_t>(count); }
 inline std::uint64_t from_column(std::int64_t value) { return static_cast<std::uint64_t>(value); }
 
-[[nodiscard]] StoreFailure failure_of(const SQLite::Exception& error, const std::string& file);
+// What SQLite threw, or anything else did that nobody expected.
+[[nodiscard]] StoreFailure failure_of(const std::exception& thrown, const std::string& file);
 
 }  // namespace wopr

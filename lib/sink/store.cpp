@@ -2,60 +2,24 @@
 #include "sink/store.hpp"
 
 #include <fcntl.h>
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <cstring>
-#include <ctime>
+#include <cerrno>
 #include <system_error>
 #include <utility>
 
-#include "core/base/unique_fd.hpp"
 #include "sink/database.hpp"
+#include "sink/store_file.hpp"
 #include "sink/store_fold.hpp"
 #include "sink/store_rows.hpp"
 #include "sink/store_schema.hpp"
 
 namespace wopr {
 namespace {
-
-constexpr std::size_t header_size = 100;
-constexpr std::string_view header_magic{"SQLite format 3\0", 16};  // https://www.sqlite.org/fileformat.html 1.3
-
-struct Header {
-  bool readable = false;
-  bool empty = true;
-  bool valid = false;
-  std::uint32_t version = 0;      // user_version
-  std::uint32_t application = 0;
-};
-
-std::uint32_t big_endian(const unsigned char* bytes) {
-  return static_cast<std::uint32_t>(bytes[0]) << 24 | static_cast<std::uint32_t>(bytes[1]) << 16 |
-         static_cast<std::uint32_t>(bytes[2]) << 8 | static_cast<std::uint32_t>(bytes[3]);
-}
-
-// The file's first bytes, without SQLite: looking at a file of another version must not touch it.
-Header read_header(const std::filesystem::path& file) {
-  Header header;
-  const UniqueFd descriptor(open(file.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!descriptor) return header;
-  std::array<unsigned char, header_size> bytes{};
-  const auto size = pread(descriptor.get(), bytes.data(), bytes.size(), 0);
-  header.readable = size >= 0;
-  header.empty = size == 0;
-  header.valid = size == static_cast<ssize_t>(bytes.size()) &&
-                 std::memcmp(bytes.data(), header_magic.data(), header_magic.size()) == 0;
-  if (!header.valid) return header;
-  header.version = big_endian(&bytes[60]);
-  header.application = big_endian(&bytes[68]);
-  return header;
-}
 
 std::unexpected<StoreFailure> lost(std::string what, const std::filesystem::path& file) {
   return std::unexpected(StoreFailure{StoreFailure::Kind::lost, {std::move(what), file.string(), {}}});
@@ -66,28 +30,24 @@ std::unexpected<StoreFailure> trouble(std::string what, const std::filesystem::p
       StoreFailure{StoreFailure::Kind::trouble, {std::move(what), file.string(), std::move(advice)}});
 }
 
-std::filesystem::path with_suffix(std::filesystem::path file, std::string_view suffix) {
-  file += suffix;
-  return file;
-}
+// What becomes of the log when the connection closes.
+enum class LogAtClose : std::uint8_t {
+  brought_in,  // into the file, and it is removed if nobody else uses it
+  left,        // the file is damaged, or not this program's
+};
 
-// Beside the file, by date; never one that is there already.
-std::filesystem::path aside_name(const std::filesystem::path& file) {
-  const auto stem = fmt::format("{}.damaged-{:%Y%m%dT%H%M%SZ}", file.string(), fmt::gmtime(std::time(nullptr)));
-  std::filesystem::path name = stem;
-  std::error_code ignored;
-  for (int i = 1; std::filesystem::exists(name, ignored); ++i) name = fmt::format("{}.{}", stem, i);
-  return name;
-}
-
-void sync_directory(const std::filesystem::path& file) {
-  const UniqueFd directory(open(file.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (directory) (void)fsync(directory.get());
+LogAtClose log_after(const StoreFailure& failure) {
+  return failure.kind == StoreFailure::Kind::lost ? LogAtClose::left : LogAtClose::brought_in;
 }
 
 }  // namespace
 
-StoreFailure failure_of(const SQLite::Exception& error, const std::string& file) {
+StoreFailure failure_of(const std::exception& thrown, const std::string& file) {
+  const auto* from_sqlite = dynamic_cast<const SQLite::Exception*>(&thrown);
+  if (from_sqlite == nullptr) {
+    return {StoreFailure::Kind::trouble, {fmt::format("cannot be used: {}", thrown.what()), file, {}}};
+  }
+  const auto& error = *from_sqlite;
   const int code = error.getErrorCode() & 0xff;
   StoreFailure failure{StoreFailure::Kind::trouble, {error.what(), file, {}}};
   switch (code) {
@@ -118,7 +78,7 @@ StoreFailure failure_of(const SQLite::Exception& error, const std::string& file)
 class Store::State {
  public:
   State(std::filesystem::path file, StoreLimits limits) : file_(std::move(file)), limits_(limits) {}
-  ~State() { shut(true); }
+  ~State() { shut(LogAtClose::brought_in); }
 
   const std::filesystem::path& file() const { return file_; }
   std::optional<std::filesystem::path> take_begun_anew() { return std::exchange(begun_anew_, std::nullopt); }
@@ -131,22 +91,20 @@ class Store::State {
       auto result = action();
       if (statements_) statements_->reset();
       if (result) mark_for_readers();
-      else shut(result.error().kind != StoreFailure::Kind::lost);
+      else shut(log_after(result.error()));
       return result;
-    } catch (const SQLite::Exception& error) {
+    } catch (const std::exception& error) {
       auto failure = failure_of(error, file_.string());
-      shut(failure.kind != StoreFailure::Kind::lost);
+      shut(log_after(failure));
       return std::unexpected(std::move(failure));
     }
   }
 
   std::expected<HistorySummary, StoreFailure> load() {
-    const auto header = read_header(file_);
-    if (!header.readable || header.empty) {
-      std::error_code ignored;
-      if (header.readable || !std::filesystem::exists(file_, ignored)) {
-        if (auto made = create(); !made) return std::unexpected(made.error());
-      }
+    std::error_code failed;
+    const auto size = std::filesystem::file_size(file_, failed);
+    if (failed == std::errc::no_such_file_or_directory || (!failed && size == 0)) {
+      if (auto made = create(); !made) return std::unexpected(made.error());
     }
     if (auto opened = open_existing(); !opened) return std::unexpected(opened.error());
     return rows().summary();
@@ -197,11 +155,18 @@ class Store::State {
     return lost(fmt::format("is damaged: {}", said.substr(0, said.find('\n'))), file_);
   }
 
-  // `tidy`: the log may be brought into the file and removed. Not when the file is damaged, or not this program's.
-  void shut(bool tidy) {
+  bool take_readers_must_go() { return std::exchange(readers_must_go_, false); }
+
+  void shut(LogAtClose log) {
     rows_.reset();
+    const bool in_use = statements_.has_value();
     statements_.reset();
-    if (database_ && !tidy) {
+    // A log that has lost its name may be brought in, but SQLite would then remove another's by that name.
+    if (in_use && log == LogAtClose::brought_in && files_at(file_) != opened_) {
+      if (files_at(file_).file == opened_.file && !log_was_replaced()) (void)bring_in_log();
+      log = LogAtClose::left;
+    }
+    if (database_ && log == LogAtClose::left) {
       (void)sqlite3_db_config(database_->getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
     }
     database_.reset();
@@ -213,12 +178,35 @@ class Store::State {
     return *rows_;
   }
 
-  // An open connection goes on writing to a file that was removed or replaced: what it keeps would be lost.
-  [[nodiscard]] bool still_there() const {
-    struct stat now {};
-    if (stat(file_.c_str(), &now) != 0 || now.st_dev != opened_.st_dev || now.st_ino != opened_.st_ino) return false;
-    struct stat log {};
-    return stat(with_suffix(file_, "-wal").c_str(), &log) == 0;
+  // All of the connection's own log, wherever that lies by now.
+  [[nodiscard]] bool bring_in_log() {
+    int frames = 0;
+    int brought = 0;
+    const int code = sqlite3_wal_checkpoint_v2(database_->getHandle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &frames, &brought);
+    return code == SQLITE_OK && frames == brought;
+  }
+  // By one that holds something: its writer knows nothing of ours, and the two do not go together.
+  [[nodiscard]] bool log_was_replaced() const {
+    std::error_code failed;
+    const auto size = std::filesystem::file_size(with_suffix(file_, "-wal"), failed);
+    return !failed && size != 0 && files_at(file_).log != opened_.log;
+  }
+
+  // Somebody removed or replaced the log or its index, which an open connection would go on writing to: what it commits
+  // would be lost. What it has committed is still there to be had, but only as long as it stays open.
+  std::expected<void, StoreFailure> rescue() {
+    // SQLite shares the index among all connections of a process: the next must not find the one that was removed.
+    readers_must_go_ = true;
+    wait_for_disk();
+    if (log_was_replaced()) {
+      shut(LogAtClose::left);
+      return lost("had its log replaced by another program", file_);
+    }
+    statements_->reset();
+    const bool whole = bring_in_log();
+    shut(LogAtClose::left);
+    if (!whole) return lost("lost its log to another program", file_);
+    return trouble("its log was removed by another program; the file has all that was in it", file_);
   }
 
   // A disk that hangs or is frozen must be met in a system call. The log's index is a mapped file: whoever writes there
@@ -234,53 +222,57 @@ class Store::State {
   }
 
   std::expected<void, StoreFailure> open_existing() {
-    if (database_ && still_there()) {
-      wait_for_disk();
-      const auto header = read_header(file_);
-      if (header.readable && !header.valid) return lost("was overwritten by something else", file_);
-      return {};
+    if (!database_) return open_now();
+    const auto now = files_at(file_);
+    if (now.file != opened_.file) {
+      shut(LogAtClose::left);
+      return lost("was removed or replaced", file_);
     }
-    if (database_) {
-      struct stat now {};
-      const bool same = stat(file_.c_str(), &now) == 0 && now.st_dev == opened_.st_dev && now.st_ino == opened_.st_ino;
-      // Only its log was removed: closing brings what it held into the file.
-      shut(same);
-      if (!same) return lost("was removed or replaced", file_);
-    }
-    return open_now();
+    if (now != opened_) return rescue();
+    wait_for_disk();
+    const auto header = read_header(*database_);
+    if (header.readable && !header.valid) return lost("was overwritten by something else", file_);
+    return {};
   }
 
   std::expected<void, StoreFailure> open_now() {
-    const auto header = read_header(file_);
-    if (!header.readable) {
-      const int code = errno;
-      std::error_code failed;
-      if (!std::filesystem::exists(file_, failed) && !failed) return lost("is not there any more", file_);
-      return trouble(fmt::format("cannot be read: {}", std::generic_category().message(code)), file_);
+    if (faccessat(AT_FDCWD, file_.c_str(), R_OK, AT_EACCESS) != 0) {
+      if (errno == ENOENT) return lost("is not there any more", file_);
+      return trouble(fmt::format("cannot be read: {}", std::generic_category().message(errno)), file_);
     }
+    database_ = std::make_unique<SQLite::Database>(file_.string(), SQLite::OPEN_READWRITE, busy_wait_ms);
+    const auto header = read_header(*database_);
+    if (!header.readable) return trouble("cannot be read", file_);
     if (!header.valid || header.application != application_id) {
       return lost(header.empty ? "is empty" : "is not a history of wopr-aer", file_);
     }
-    if (header.version > static_cast<std::uint32_t>(schema_version)) {
-      return trouble(fmt::format("was written by a newer wopr-aer (schema {}, this one knows {}); it was not touched",
-                                 header.version, schema_version),
-                     file_, "install the newer version, or move the file away to begin a new history");
-    }
-    connect(SQLite::OPEN_READWRITE);
+    if (auto known = check_version(header.version); !known) return known;
+    prepare();
+    // The log may hold a newer header than the file.
+    const auto version = static_cast<std::uint32_t>(database_->execAndGet("PRAGMA user_version").getInt());
+    if (auto known = check_version(version); !known) return known;
     upgrade();
     return {};
   }
 
-  void connect(int flags) {
-    database_ = std::make_unique<SQLite::Database>(file_.string(), flags, busy_wait_ms);
+  [[nodiscard]] std::expected<void, StoreFailure> check_version(std::uint32_t version) const {
+    if (version <= static_cast<std::uint32_t>(schema_version)) return {};
+    return trouble(fmt::format("was written by a newer wopr-aer (schema {}, this one knows {}); it was not touched", version,
+                               schema_version),
+                   file_, "install the newer version, or move the file away to begin a new history");
+  }
+
+  void prepare() {
     database_->exec("PRAGMA synchronous=FULL");
     database_->exec("PRAGMA journal_size_limit=4194304");
     database_->exec(small_cache);
     database_->exec("PRAGMA cell_size_check=ON");
+    // Another program may have changed it while we were away. Reads, and recovers the log if one was left.
+    database_->exec("PRAGMA journal_mode=WAL");
     statements_.emplace(*database_);
-    // The first read recovers the log, if one was left.
     (void)database_->execAndGet("SELECT count(*) FROM sqlite_master").getInt();
-    if (stat(file_.c_str(), &opened_) != 0) opened_ = {};
+    // From that first read on the connection holds a lock that keeps others from removing the log.
+    opened_ = files_at(file_);
   }
 
   void upgrade() {
@@ -293,7 +285,7 @@ class Store::State {
   }
 
   std::expected<void, StoreFailure> create() {
-    shut(true);
+    shut(LogAtClose::brought_in);
     // A log without its file belongs to a file that was removed.
     if (const auto aside = set_aside(); !aside) return std::unexpected(aside.error());
     {
@@ -308,22 +300,20 @@ class Store::State {
       transaction.commit();
     }
     sync_directory(file_);
-    connect(SQLite::OPEN_READWRITE);
-    upgrade();
-    return {};
+    return open_now();
   }
 
   [[nodiscard]] bool has_begun(const std::string& marker) {
     try {
       return open_existing().has_value() && rows().meta("begun") == marker;
-    } catch (const SQLite::Exception&) {
+    } catch (const std::exception&) {
       return false;
     }
   }
 
   // What the file is called now, or nothing if there was none.
   std::expected<std::filesystem::path, StoreFailure> set_aside() {
-    shut(false);
+    shut(LogAtClose::left);
     std::filesystem::path kept_as;
     const auto name = aside_name(file_);
     for (const auto* suffix : {"", "-wal", "-shm"}) {
@@ -346,7 +336,8 @@ class Store::State {
   std::unique_ptr<SQLite::Database> database_;
   std::optional<Statements> statements_;  // both go before the database
   std::optional<StoreRows> rows_;
-  struct stat opened_ {};
+  StoreFiles opened_;             // what the connection has open
+  bool readers_must_go_ = false;  // see Store::take_readers_must_go()
   std::string begun_;
   std::optional<std::filesystem::path> begun_anew_;  // see take_begun_anew()
   unsigned pressure_ = 0;
@@ -384,6 +375,7 @@ std::expected<void, StoreFailure> Store::check() {
 std::optional<std::filesystem::path> Store::take_begun_anew() { return state_->take_begun_anew(); }
 void Store::set_limits(const StoreLimits& limits) { state_->set_limits(limits); }
 const std::filesystem::path& Store::file() const { return state_->file(); }
-void Store::close() { state_->shut(true); }
+bool Store::take_readers_must_go() { return state_->take_readers_must_go(); }
+void Store::close() { state_->shut(LogAtClose::brought_in); }
 
 }  // namespace wopr

@@ -43,6 +43,9 @@ class Store : public HistoryBackend {
   // Whether that has made a new file since it was asked last: what the old one is kept as, or nothing if it was gone.
   [[nodiscard]] std::optional<std::filesystem::path> take_begun_anew();
 
+  // Whether connections that read the file have to be closed before the next action: its log was lost under them.
+  [[nodiscard]] bool take_readers_must_go();
+
   // Folds what has grown old and keeps the file within its limit, a bounded amount of work at a time. True: there is
   // more to do.
   std::expected<bool, StoreFailure> maintain();

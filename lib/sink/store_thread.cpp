@@ -48,7 +48,7 @@ void clear_event(int fd) {
 struct Answering {
   Answering(HistoryReader asked, UniqueFd into) : reader(std::move(asked)), pipe(std::move(into)) {}
 
-  HistoryReader reader;
+  std::optional<HistoryReader> reader;
   UniqueFd pipe;
   std::string text;  // not yet in our pipe
   bool all_read = false;
@@ -60,7 +60,7 @@ struct Answering {
   // False when it is over: all said, or nobody listens.
   bool go_on() {
     if (text.empty() && !all_read) {
-      auto more = reader.next();
+      auto more = reader ? reader->next() : std::expected<std::optional<std::string>, StoreFailure>(std::unexpect);
       if (!more) {
         text = "{\"kind\":\"error\",\"text\":\"the history cannot be read now\"}\n";
         all_read = true;
@@ -74,6 +74,9 @@ struct Answering {
     }
     return pass_on() && (!all_read || !text.empty() || held != 0);
   }
+
+  // Closes the file; who asked is told so, once what was read has been passed on.
+  void give_up() { reader.reset(); }
 
  private:
   // False when nobody listens, or has not for long.
@@ -160,6 +163,7 @@ struct StoreThread::State {
   void tell(std::string degraded);
   [[nodiscard]] bool hangs() const;
   [[nodiscard]] bool is_stopping();
+  void end_readers_if_they_must();
   void try_to_write();
   [[nodiscard]] std::chrono::milliseconds delay_after_loss();
   void look_after();
@@ -190,6 +194,12 @@ void StoreThread::State::tell(std::string degraded) {
 // REQUIRES: the mutex is held.
 bool StoreThread::State::hangs() const {
   return report.degraded.empty() && waiting_since && Clock::now() - *waiting_since > options.patience;
+}
+
+// Their connections would keep what the file has lost, and the next of this process would share it.
+void StoreThread::State::end_readers_if_they_must() {
+  if (!store->take_readers_must_go()) return;
+  for (auto& each : answering) each.give_up();
 }
 
 bool StoreThread::State::is_stopping() {
@@ -258,6 +268,7 @@ void StoreThread::State::try_to_write() {
   if (done.error().kind == StoreFailure::Kind::lost) delay = delay_after_loss();
   else delay = longer(delay, options.first_retry, options.last_retry);
   retry_at = Clock::now() + delay;
+  end_readers_if_they_must();
   tell(to_string(done.error().error));
 }
 
@@ -271,6 +282,7 @@ void StoreThread::State::look_after() {
   if (!writer || delay != 0ms) return;
   const auto now = Clock::now();
   const auto hear = [&](const StoreFailure& failure) {
+    end_readers_if_they_must();
     if (failure.kind != StoreFailure::Kind::lost) return;
     writer->store_is_lost();
     tell(to_string(failure.error));

@@ -3,7 +3,7 @@
 import pytest
 
 from client import LINK, MANAGER, ROOT
-from test_history import PCIE3, PORT, wait_for_count
+from test_history import PCIE3, PORT, history, wait_for_count
 
 OVERWRITTEN = b"not a page of any database, " * 146
 FILES = ["history.db", "history.db-wal", "history.db-shm"]
@@ -48,6 +48,26 @@ def test_a_lost_file_is_told_at_once_and_for_good(daemon, connect, tmp_path, los
     daemon.kill()
     daemon.start()
     assert lifetime(connect()) == before + 7, "the new file has what the old one had"
+
+
+def test_a_log_that_is_taken_away_is_told_and_costs_nothing(daemon, connect, tmp_path):
+    client = connect()
+    before = lifetime(client)
+    daemon.add_errors(PORT, "BadTLP", 3)
+    wait_for_count(client, "BadTLP", before + 3)
+    history(client)
+    client.heard()
+    for name in FILES[1:]:
+        (tmp_path / "state" / name).unlink()
+    daemon.add_errors(PORT, "BadTLP", 4)
+    client.wait_until(lambda signals: degraded_values(signals)[-1:] == [""])
+    reason, end = degraded_values(client.signals)
+    assert "its log was removed by another program" in reason and end == ""
+    assert not [note for note in client.all(ROOT, MANAGER)["Notes"] if "begun anew" in note]
+    daemon.kill()
+    daemon.start()
+    assert lifetime(connect()) == before + 7
+    assert not list((tmp_path / "state").glob("history.db.damaged-*"))
 
 
 def test_a_file_lost_just_before_the_end_is_begun_anew(daemon, connect, tmp_path):

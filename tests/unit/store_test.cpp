@@ -259,6 +259,24 @@ INSTANTIATE_TEST_SUITE_P(
                          },
                          0},
                     Harm{"log_deleted", [](const fs::path& f) { fs::remove(f.string() + "-wal"); }, 0},
+                    Harm{"index_deleted", [](const fs::path& f) { fs::remove(f.string() + "-shm"); }, 0},
+                    Harm{"log_and_index_deleted",
+                         [](const fs::path& f) {
+                           for (const auto* s : {"-wal", "-shm"}) fs::remove(f.string() + s);
+                         },
+                         0},
+                    Harm{"log_emptied_anew",
+                         [](const fs::path& f) {
+                           fs::remove(f.string() + "-wal");
+                           std::ofstream(f.string() + "-wal").flush();
+                         },
+                         0},
+                    Harm{"log_replaced",
+                         [](const fs::path& f) {
+                           fs::copy_file(f.string() + "-wal", f.string() + "-copy");
+                           fs::rename(f.string() + "-copy", f.string() + "-wal");
+                         },
+                         1},
                     Harm{"header_overwritten", [](const fs::path& f) { overwrite(f, 0, std::string(4096, 'x')); }, 1},
                     Harm{"replaced_by_text",
                          [](const fs::path& f) {
