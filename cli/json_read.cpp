@@ -24,23 +24,12 @@ struct Unexpected {
 
 [[noreturn]] void reject(std::string what) { throw Unexpected{{std::move(what), {}, {}}}; }
 
-template <class Value, std::size_t N>
-Value parse_word(const Json& json, const std::array<Value, N>& values) {
+template <Worded E>
+E word_of(const Json& json) {
   const auto word = json.get<std::string>();
-  for (const auto value : values) {
-    if (to_string(value) == word) return value;
-  }
+  if (const auto value = parse_word<E>(word)) return *value;
   reject(fmt::format("'{}' is not a word this program knows; it may be older than what wrote it", word));
 }
-
-constexpr std::array link_states = {LinkState::ok,   LinkState::idle,   LinkState::narrow, LinkState::slow,
-                                    LinkState::down, LinkState::asleep, LinkState::unknown};
-constexpr std::array evidences = {Evidence::native, Evidence::firmware, Evidence::sticky, Evidence::asleep,
-                                  Evidence::blind};
-constexpr std::array slot_sources = {SlotSource::config, SlotSource::board, SlotSource::sltcap,
-                                     SlotSource::smbios, SlotSource::sysfs, SlotSource::address};
-constexpr std::array grades = {Grade::clean, Grade::trace, Grade::marginal, Grade::bad, Grade::failing, Grade::unknown};
-constexpr std::array directions = {Direction::none, Direction::to_host, Direction::to_device, Direction::both};
 
 template <class T>
 std::optional<T> optional_of(const Json& json) {
@@ -124,7 +113,7 @@ void read_latched(const Json& slot, const char* side, EndStatus& end) {
 EndStatus end_of(const Json& slot, const char* side) {
   EndStatus end;
   const auto& evidence = slot.at("evidence");
-  end.evidence.evidence = parse_word(evidence.at(side), evidences);
+  end.evidence.evidence = word_of<Evidence>(evidence.at(side));
   const std::string prefix = side;
   end.evidence.verified = evidence.value(prefix + "_verified", evidence.at("verified").get<bool>());
   end.evidence.reason = evidence.value(prefix + "_reason", evidence.at("reason").get<std::string>());
@@ -183,7 +172,7 @@ std::optional<RootPortMessages> messages_of(const Json& json) {
 LinkStatus link_of(const Json& json) {
   return {optional_of<double>(json.at("speed_gts")), optional_of<unsigned>(json.at("width")),
           optional_of<double>(json.at("max_speed_gts")), optional_of<unsigned>(json.at("max_width")),
-          parse_word(json.at("state"), link_states)};
+          word_of<LinkState>(json.at("state"))};
 }
 
 std::optional<std::uint32_t> lane_bitmap(const Json& json, const char* key) {
@@ -212,7 +201,7 @@ LinkLanes lanes_of(const Json& slot) {
 
 SlotStatus slot_of(const Json& json) {
   SlotStatus slot;
-  slot.slot = {json.at("slot").get<std::string>(), parse_word(json.at("slot_source"), slot_sources),
+  slot.slot = {json.at("slot").get<std::string>(), word_of<SlotSource>(json.at("slot_source")),
                text_member(json, "slot_note")};
   slot.port = bdf_of(json.at("port"));
   slot.hop = json.at("hop").get<unsigned>();
@@ -231,10 +220,10 @@ SlotStatus slot_of(const Json& json) {
   slot.lifetime = lifetime_of(json);
   slot.unattributed = optional_member<std::uint64_t>(json, "unattributed").value_or(0);
   slot.lower_bound = json.at("correctable").at("lower_bound").get<bool>();
-  slot.grade = parse_word(json.at("grade"), grades);
+  slot.grade = word_of<Grade>(json.at("grade"));
   slot.riser_candidate = json.at("riser_candidate").get<bool>();
   slot.confidence = text_member(json, "confidence");
-  slot.direction = parse_word(json.at("direction"), directions);
+  slot.direction = word_of<Direction>(json.at("direction"));
   slot.reasons = json.at("reasons").get<std::vector<std::string>>();
   slot.advice = json.at("advice").get<std::vector<std::string>>();
   if (const auto figures = json.find("figures"); figures != json.end()) {

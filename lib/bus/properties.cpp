@@ -12,25 +12,11 @@
 namespace wopr::bus {
 namespace {
 
-constexpr std::array link_states = {LinkState::ok,   LinkState::idle,   LinkState::narrow, LinkState::slow,
-                                    LinkState::down, LinkState::asleep, LinkState::unknown};
-constexpr std::array evidences = {Evidence::native, Evidence::firmware, Evidence::sticky, Evidence::asleep,
-                                  Evidence::blind};
-constexpr std::array slot_sources = {SlotSource::config, SlotSource::board, SlotSource::sltcap,
-                                     SlotSource::smbios, SlotSource::sysfs, SlotSource::address};
-constexpr std::array grades = {Grade::clean, Grade::trace,   Grade::marginal,
-                               Grade::bad,   Grade::failing, Grade::unknown};
-constexpr std::array directions = {Direction::none, Direction::to_host, Direction::to_device, Direction::both};
-
-template <class Word, std::size_t N>
-bool put_word(Word& out, const std::string& text, const std::array<Word, N>& words) {
-  for (const auto word : words) {
-    if (to_string(word) == text) {
-      out = word;
-      return true;
-    }
-  }
-  return false;
+template <Worded E>
+bool put_word(E& out, const std::string& text) {
+  const auto value = parse_word<E>(text);
+  if (value) out = *value;
+  return value.has_value();
 }
 
 bool put_bdf(Bdf& out, const std::string& text) {
@@ -75,7 +61,7 @@ template <class T, class Put>
 bool put_sides(SlotStatus& slot, Dict<T>& by_side, Put put) {
   for (auto& [name, value] : by_side) {
     Side side{};
-    if (!put_word(side, name, sides) || !put(end_of(slot, side), value)) return false;
+    if (!put_word(side, name) || !put(end_of(slot, side), value)) return false;
   }
   return true;
 }
@@ -122,7 +108,7 @@ bool put_before(SlotStatus& slot, Dict<Dict<Counts>> by_side) {
   return put_sides(slot, by_side, [](EndStatus& end, Dict<Counts>& by_severity) {
     for (auto& [name, counts] : by_severity) {
       Severity severity{};
-      if (!put_word(severity, name, severities)) return false;
+      if (!put_word(severity, name)) return false;
       end.before_monitoring[static_cast<std::size_t>(severity)] = std::move(counts);
     }
     return true;
@@ -149,10 +135,10 @@ bool put_lifetime(SlotStatus& slot, Dict<Dict<Counts>> by_side) {
   auto& lifetime = slot.lifetime ? *slot.lifetime : slot.lifetime.emplace();
   for (auto& [side_name, by_severity] : by_side) {
     Side side{};
-    if (!put_word(side, side_name, sides)) return false;
+    if (!put_word(side, side_name)) return false;
     for (auto& [name, counts] : by_severity) {
       Severity severity{};
-      if (!put_word(severity, name, severities)) return false;
+      if (!put_word(severity, name)) return false;
       lifetime.counts[static_cast<std::size_t>(side)][static_cast<std::size_t>(severity)] = std::move(counts);
     }
   }
@@ -183,7 +169,7 @@ bool put_evidence(SlotStatus& slot, Dict<WireEvidence> by_side) {
   return put_sides(slot, by_side, [](EndStatus& end, WireEvidence& wire) {
     end.evidence.verified = std::get<1>(wire);
     end.evidence.reason = std::move(std::get<2>(wire));
-    return put_word(end.evidence.evidence, std::get<0>(wire), evidences);
+    return put_word(end.evidence.evidence, std::get<0>(wire));
   });
 }
 
@@ -281,7 +267,7 @@ bool put_link(SlotStatus& slot, const Values& values) {
          take<std::uint32_t>(values, "width", slot.link.width) &&
          take<double>(values, "max_speed_gts", slot.link.max_speed_gts) &&
          take<std::uint32_t>(values, "max_width", slot.link.max_width) &&
-         take<std::string>(values, "state", state) && put_word(slot.link.state, state.value_or(""), link_states);
+         take<std::string>(values, "state", state) && put_word(slot.link.state, state.value_or(""));
 }
 
 // side -> register -> lanes; what was not read is left out.
@@ -310,7 +296,7 @@ bool put_lanes(SlotStatus& slot, const WireLanes& by_side) {
   slot.lanes.ends = {};
   for (const auto& [side_name, by_register] : by_side) {
     Side side{};
-    if (!put_word(side, side_name, sides)) return false;
+    if (!put_word(side, side_name)) return false;
     for (const auto& [name, lanes] : by_register) {
       for (const auto& [known, member] : lane_registers) {
         if (name == known) slot.lanes.at(side).*member = bitmap_of(lanes);
@@ -448,10 +434,10 @@ constexpr Property<Subject> plain(const char* name) {
 }
 
 // A member that goes over the wire as one of its words.
-template <class Subject, auto member, const auto& words>
+template <class Subject, auto member>
 constexpr Property<Subject> worded(const char* name) {
   return property<Subject, [](const Subject& subject) { return std::string{to_string(subject.*member)}; },
-                  [](Subject& subject, const std::string& text) { return put_word(subject.*member, text, words); }>(
+                  [](Subject& subject, const std::string& text) { return put_word(subject.*member, text); }>(
       name);
 }
 
@@ -463,7 +449,7 @@ constexpr std::array link_table = {
                return true;
              }>("Slot"),
     property<S, [](const S& s) { return std::string{to_string(s.slot.source)}; },
-             [](S& s, const std::string& text) { return put_word(s.slot.source, text, slot_sources); }>("SlotSource"),
+             [](S& s, const std::string& text) { return put_word(s.slot.source, text); }>("SlotSource"),
     property<S, [](const S& s) { return s.slot.note; },
              [](S& s, std::string text) {
                s.slot.note = std::move(text);
@@ -498,10 +484,10 @@ constexpr std::array link_table = {
     property<S, messages_of, put_messages>("RootPortMessages"),
     plain<S, &S::unattributed>("Unattributed"),
     plain<S, &S::lower_bound>("LowerBound"),
-    worded<S, &S::grade, grades>("Grade"),
+    worded<S, &S::grade>("Grade"),
     plain<S, &S::riser_candidate>("RiserCandidate"),
     plain<S, &S::confidence>("Confidence"),
-    worded<S, &S::direction, directions>("Direction"),
+    worded<S, &S::direction>("Direction"),
     plain<S, &S::reasons>("Reasons"),
     plain<S, &S::figures>("Figures"),
     plain<S, &S::advice>("Advice"),

@@ -15,11 +15,6 @@
 namespace wopr {
 namespace {
 
-template <class Enum>
-int code(Enum value) {
-  return static_cast<int>(value);
-}
-
 void bind_optional(SQLite::Statement& statement, int index, const std::optional<double>& value) {
   if (value) statement.bind(index, *value);
   else statement.bind(index);
@@ -122,11 +117,11 @@ void StoreRows::add_total(std::int64_t link, Side side, Severity severity, const
                           std::uint64_t count) {
   const auto token_number = token_row(token);
   auto& get = bound(statements_("SELECT count FROM total WHERE link=? AND side=? AND severity=? AND token=?"), link,
-                    code(side), code(severity), token_number);
+                    stored_code(side), stored_code(severity), token_number);
   std::uint64_t sum = get.executeStep() ? from_column(get.getColumn(0).getInt64()) : 0;
   if (__builtin_add_overflow(sum, count, &sum)) sum = UINT64_MAX;
-  bound(statements_("INSERT OR REPLACE INTO total VALUES(?,?,?,?,?)"), link, code(side), code(severity), token_number,
-        to_column(sum))
+  bound(statements_("INSERT OR REPLACE INTO total VALUES(?,?,?,?,?)"), link, stored_code(side), stored_code(severity),
+        token_number, to_column(sum))
       .exec();
 }
 
@@ -141,8 +136,9 @@ void StoreRows::write_deltas(const HistoryBatch& batch) {
     auto& insert = bound(
         statements_("INSERT INTO delta(boot, until, since, link, side, severity, token, count, evidence, watched, epoch, "
                     "card, span) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,0)"),
-        boot_, microseconds_of(delta.to), microseconds_of(delta.from), link, code(delta.side), code(delta.severity), token,
-        to_column(delta.count), code(delta.evidence), delta.watched ? 1 : 0, to_column(delta.epoch));
+        boot_, microseconds_of(delta.to), microseconds_of(delta.from), link, stored_code(delta.side),
+        stored_code(delta.severity), token, to_column(delta.count), stored_code(delta.evidence), delta.watched ? 1 : 0,
+        to_column(delta.epoch));
     if (card) insert.bind(12, *card);
     insert.exec();
     auto& sum = sums[{link, delta.side, delta.severity, delta.token}];
@@ -269,15 +265,15 @@ void StoreRows::write_news(const HistoryBatch& batch) {
     bind_optional(insert, 5, state.width);
     bind_optional(insert, 6, state.max_speed_gts);
     bind_optional(insert, 7, state.max_width);
-    insert.bind(8, code(state.evidence[0]));
-    insert.bind(9, code(state.evidence[1]));
+    insert.bind(8, stored_code(state.evidence[0]));
+    insert.bind(9, stored_code(state.evidence[1]));
     insert.bind(10, state.present ? 1 : 0);
     insert.exec();
   }
   for (const auto& event : batch.events) {
     const auto link = event.link.empty() ? std::optional<std::int64_t>() : link_row(event.link);
     auto& insert = bound(statements_("INSERT INTO event(boot, at, kind, number, text, link) VALUES(?,?,?,?,?,?)"), boot_,
-                         microseconds_of(event.at), code(event.kind), to_column(event.number), event.text);
+                         microseconds_of(event.at), stored_code(event.kind), to_column(event.number), event.text);
     if (link) insert.bind(6, *link);
     insert.exec();
   }
@@ -285,15 +281,16 @@ void StoreRows::write_news(const HistoryBatch& batch) {
     const auto link = link_row(verdict.link);
     bound(statements_("INSERT INTO verdict(boot, at, link, grade, direction, candidate, confidence, reason) "
                       "VALUES(?,?,?,?,?,?,?,?)"),
-          boot_, microseconds_of(verdict.at), link, code(verdict.answer.grade), code(verdict.answer.direction),
-          verdict.answer.riser_candidate ? 1 : 0, code(verdict.answer.confidence), verdict.reason)
+          boot_, microseconds_of(verdict.at), link, stored_code(verdict.answer.grade),
+          stored_code(verdict.answer.direction), verdict.answer.riser_candidate ? 1 : 0,
+          stored_code(verdict.answer.confidence), verdict.reason)
         .exec();
   }
 }
 
 void StoreRows::write_end(const EndKey& key, const EndCountsState& state) {
   const auto link = link_row(key.first);
-  bound(statements_("INSERT OR REPLACE INTO end_state VALUES(?,?,?,?)"), link, code(key.second), boot_, to_text(state))
+  bound(statements_("INSERT OR REPLACE INTO end_state VALUES(?,?,?,?)"), link, stored_code(key.second), boot_, to_text(state))
       .exec();
 }
 
@@ -336,7 +333,7 @@ void StoreRows::write(const HistorySummary& summary, const HistoryBoot& boot) {
   }
   for (const auto& [path, ledger] : summary.ledgers) write_ledger(path, ledger);
   bound(statements_("INSERT INTO event(boot, at, kind, number, text) VALUES(?,?,?,0,?)"), boot_, now_,
-        code(HistoryEventKind::begun_anew), "the file before this one was lost; totals were carried over")
+        stored_code(HistoryEventKind::begun_anew), "the file before this one was lost; totals were carried over")
       .exec();
 }
 

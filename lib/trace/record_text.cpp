@@ -12,22 +12,11 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr auto last_event_kind = HistoryEventKind::driver_changed;
-
-// Which of the values from `first` to `last` is called so.
-template <class Enum>
-std::optional<Enum> named(const std::string& name, Enum first, Enum last) {
-  for (auto code = static_cast<int>(first); code <= static_cast<int>(last); ++code) {
-    if (to_string(static_cast<Enum>(code)) == name) return static_cast<Enum>(code);
-  }
-  return std::nullopt;
-}
-
-template <class Enum>
-Enum required(const Json& json, const char* key, Enum first, Enum last) {
-  const auto name = json.at(key).get<std::string>();
-  if (const auto value = named(name, first, last)) return *value;
-  throw std::invalid_argument(fmt::format("\"{}\" is no {}", name, key));
+template <Worded E>
+E word_of(const Json& json, std::string_view what) {
+  const auto word = json.get<std::string>();
+  if (const auto value = parse_word<E>(word)) return *value;
+  throw std::invalid_argument(fmt::format("\"{}\" is no {}", word, what));
 }
 
 Nanoseconds time_of(const Json& json, const char* key) {
@@ -40,14 +29,6 @@ std::optional<T> optional_of(const Json& json, const char* key) {
   return value.is_null() ? std::nullopt : std::optional(value.get<T>());
 }
 
-Evidence evidence_of(const Json& json) {
-  const auto evidence = json.get<std::string>();
-  for (const auto each : {Evidence::native, Evidence::firmware, Evidence::sticky, Evidence::asleep, Evidence::blind}) {
-    if (to_string(each) == evidence) return each;
-  }
-  throw std::invalid_argument(fmt::format("\"{}\" is no evidence", evidence));
-}
-
 HistoryLinkState state_of(const Json& json) {
   HistoryLinkState state;
   state.link = json.at("path").get<std::string>();
@@ -56,7 +37,8 @@ HistoryLinkState state_of(const Json& json) {
   state.width = optional_of<unsigned>(json, "width");
   state.max_speed_gts = optional_of<double>(json, "max_speed");
   state.max_width = optional_of<unsigned>(json, "max_width");
-  state.evidence = {evidence_of(json.at("evidence").at(0)), evidence_of(json.at("evidence").at(1))};
+  state.evidence = {word_of<Evidence>(json.at("evidence").at(0), "evidence"),
+                    word_of<Evidence>(json.at("evidence").at(1), "evidence")};
   state.present = json.at("present").get<bool>();
   return state;
 }
@@ -66,11 +48,11 @@ HistoryDelta count_of(const Json& json) {
   delta.link = json.at("path").get<std::string>();
   delta.from = time_of(json, "since");
   delta.to = time_of(json, "t");
-  delta.side = required(json, "side", Side::port, Side::device);
-  delta.severity = required(json, "severity", Severity::correctable, Severity::fatal);
+  delta.side = word_of<Side>(json.at("side"), "side");
+  delta.severity = word_of<Severity>(json.at("severity"), "severity");
   delta.token = json.at("token").get<std::string>();
   delta.count = json.at("count").get<std::uint64_t>();
-  delta.evidence = evidence_of(json.at("evidence"));
+  delta.evidence = word_of<Evidence>(json.at("evidence"), "evidence");
   delta.watched = json.at("watched").get<bool>();
   delta.epoch = json.at("epoch").get<std::uint64_t>();
   return delta;
@@ -114,7 +96,7 @@ std::optional<HistoryRecord> record_of(const Json& json) {
                        json.at("undone").get<bool>()};
   }
   if (kind != "event") return std::nullopt;
-  const auto event = named(json.at("event").get<std::string>(), HistoryEventKind::watch_begins, last_event_kind);
+  const auto event = parse_word<HistoryEventKind>(json.at("event").get<std::string>());
   if (!event) return std::nullopt;
   return HistoryEvent{json.at("path").get<std::string>(), time_of(json, "t"), *event,
                       json.at("number").get<std::uint64_t>(), json.at("text").get<std::string>()};

@@ -19,9 +19,6 @@ using Json = nlohmann::json;
 constexpr std::size_t line_limit = 64 * 1024;
 constexpr double latest_s = 1e10;  // three centuries, and far inside 64-bit nanoseconds at microseconds' grain
 
-constexpr std::array<Evidence, 5> all_evidence = {Evidence::native, Evidence::firmware, Evidence::sticky,
-                                                  Evidence::asleep, Evidence::blind};
-
 std::optional<Nanoseconds> time_of(double seconds) {
   if (!(seconds >= 0) || seconds > latest_s / 2) return std::nullopt;
   return std::chrono::microseconds(std::llround(seconds * 1e6));
@@ -47,6 +44,13 @@ class Fields {
     }
     if (value != nullptr || required) complain(key, "a text of at most 1024 bytes");
     return std::nullopt;
+  }
+  template <Worded E>
+  std::optional<E> word(const char* key, bool required = false) {
+    const auto value = text(key, required);
+    const auto known = value ? parse_word<E>(*value) : std::nullopt;
+    if (value && !known) complain(key, word_list<E>());
+    return known;
   }
   std::optional<double> number(const char* key, bool required = false) {
     const auto* value = raw(key);
@@ -98,10 +102,7 @@ class Fields {
 
 std::optional<Evidence> evidence_of(const Json& value) {
   if (!value.is_string()) return std::nullopt;
-  for (const auto evidence : all_evidence) {
-    if (value.get_ref<const std::string&>() == to_string(evidence)) return evidence;
-  }
-  return std::nullopt;
+  return parse_word<Evidence>(value.get_ref<const std::string&>());
 }
 
 TraceLink link_of(Fields& fields) {
@@ -138,7 +139,7 @@ TraceLink link_of(Fields& fields) {
       ends[i] = evidence.value_or(Evidence::blind);
     }
     if (ok) link.evidence = ends;
-    else fields.complain("evidence", "two of native, firmware, sticky, asleep, blind: of the port and the device");
+    else fields.complain("evidence", fmt::format("two of {}: of the port and the device", word_list<Evidence>()));
   }
   link.sticky_counts = fields.flag("sticky_counts");
   link.busy = fields.flag("busy");
@@ -149,13 +150,8 @@ TraceLink link_of(Fields& fields) {
 TraceCount count_of(Fields& fields) {
   TraceCount count;
   count.link = fields.text("link", true).value_or("");
-  const auto side = fields.text("side", true).value_or("");
-  if (side == to_string(Side::device)) count.side = Side::device;
-  else if (side != to_string(Side::port)) fields.complain("side", "port or device");
-  const auto severity = fields.text("severity").value_or("correctable");
-  if (severity == to_string(Severity::nonfatal)) count.severity = Severity::nonfatal;
-  else if (severity == to_string(Severity::fatal)) count.severity = Severity::fatal;
-  else if (severity != to_string(Severity::correctable)) fields.complain("severity", "correctable, nonfatal or fatal");
+  count.side = fields.word<Side>("side", true).value_or(Side::port);
+  count.severity = fields.word<Severity>("severity").value_or(Severity::correctable);
   const auto* added = fields.raw("added");
   if (added == nullptr || !added->is_object() || added->empty() || added->size() > 64) {
     fields.complain("added", "an object of up to 64 tokens with their numbers");
@@ -174,8 +170,7 @@ std::optional<TraceEvent> event_of(const std::string& kind, Fields& fields) {
   if (kind == "link") return link_of(fields);
   if (kind == "count") return count_of(fields);
   if (kind == "transition") {
-    const auto transition = parse_transition(fields.text("kind", true).value_or(""));
-    if (!transition) fields.complain("kind", "boot, bind, reset, hotplug or speed_change");
+    const auto transition = fields.word<Transition>("kind", true);
     return TraceTransition{fields.text("link").value_or(""), transition.value_or(Transition::boot)};
   }
   if (kind == "mark") return TraceMark{fields.text("link", true).value_or(""), fields.text("text", true).value_or("")};

@@ -203,7 +203,7 @@ class Reader {
     if (verb == "end") return add(at, TraceEnd{});
     if (verb == "boot") return add(at, TraceBoot{"second", *parse_rfc3339("2026-06-01T00:00:00Z")});
     if (verb == "transition") {
-      const auto kind = parse_transition(words.at(1));
+      const auto kind = parse_word<Transition>(words.at(1));
       if (!kind) throw std::runtime_error(fmt::format("no such transition: \"{}\"", words.at(1)));
       return add(at, TraceTransition{words.size() > 2 ? words[2] : "", *kind});
     }

@@ -135,17 +135,6 @@ EndEvidence not_native(const Machine& machine, const Function& function, std::st
 
 }  // namespace
 
-std::string_view to_string(Evidence evidence) {
-  switch (evidence) {
-    case Evidence::native: return "native";
-    case Evidence::firmware: return "firmware";
-    case Evidence::sticky: return "sticky";
-    case Evidence::asleep: return "asleep";
-    case Evidence::blind: return "blind";
-  }
-  return "?";
-}
-
 EndEvidence decide_evidence(const Machine& machine, const Link& link, Side side) {
   const auto* function = end_function(machine.topology, link, side);
   if (function == nullptr) return blind("no device in this slot");

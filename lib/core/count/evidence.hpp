@@ -9,14 +9,22 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/enum_words.hpp"
 #include "core/machine/machine.hpp"
 #include "core/pci/aer.hpp"
 
 namespace wopr {
 
 enum class Evidence : std::uint8_t { native, firmware, sticky, asleep, blind };
-
-[[nodiscard]] std::string_view to_string(Evidence evidence);
+template <>
+inline constexpr auto enum_words<Evidence> = std::to_array<EnumWord<Evidence>>({
+    {Evidence::native, "native", 0},
+    {Evidence::firmware, "firmware", 1},
+    {Evidence::sticky, "sticky", 2},
+    {Evidence::asleep, "asleep", 3},
+    {Evidence::blind, "blind", 4},
+});
+static_assert(words_are_sound<Evidence>());
 
 struct EndEvidence {
   Evidence evidence = Evidence::blind;

@@ -124,25 +124,6 @@ Diagnosis LinkDoctor::diagnose() {
 }
 
 
-std::string_view to_string(CheckResult result) {
-  switch (result) {
-    case CheckResult::pass: return "pass";
-    case CheckResult::warn: return "warn";
-    case CheckResult::fail: return "fail";
-    case CheckResult::unknown: return "unknown";
-  }
-  return "?";
-}
-
-std::string_view to_string(Trust trust) {
-  switch (trust) {
-    case Trust::yes: return "yes";
-    case Trust::unverified: return "unverified";
-    case Trust::no: return "no";
-  }
-  return "?";
-}
-
 Trust DoctorEnd::trust() const {
   if (evidence.evidence == Evidence::native) return evidence.verified ? Trust::yes : Trust::unverified;
   // The kernel's counters go on while a device sleeps, and a sleeping link makes no error.

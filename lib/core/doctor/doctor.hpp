@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/enum_words.hpp"
 #include "core/machine/host_facts.hpp"
 #include "core/machine/kernel_settings.hpp"
 #include "core/machine/machine.hpp"
@@ -18,7 +19,14 @@
 namespace wopr {
 
 enum class CheckResult : std::uint8_t { pass, warn, fail, unknown };
-[[nodiscard]] std::string_view to_string(CheckResult result);
+template <>
+inline constexpr auto enum_words<CheckResult> = std::to_array<EnumWord<CheckResult>>({
+    {CheckResult::pass, "pass"},
+    {CheckResult::warn, "warn"},
+    {CheckResult::fail, "fail"},
+    {CheckResult::unknown, "unknown"},
+});
+static_assert(words_are_sound<CheckResult>());
 
 struct Check {
   std::string id;     // stable, for programs: "command-line"
@@ -39,7 +47,13 @@ enum class Trust : std::uint8_t {
   unverified,  // nothing speaks against it, but reporting could not be read at both ends
   no,
 };
-[[nodiscard]] std::string_view to_string(Trust trust);
+template <>
+inline constexpr auto enum_words<Trust> = std::to_array<EnumWord<Trust>>({
+    {Trust::yes, "yes"},
+    {Trust::unverified, "unverified"},
+    {Trust::no, "no"},
+});
+static_assert(words_are_sound<Trust>());
 
 // One link with a device in it.
 struct LinkTrust {

@@ -68,23 +68,6 @@ void coarsen(std::vector<HistoryObserved>& observed) {
 
 }  // namespace
 
-std::string_view to_string(HistoryEventKind kind) {
-  switch (kind) {
-    case HistoryEventKind::watch_begins: return "watch-begins";
-    case HistoryEventKind::watch_ends: return "watch-ends";
-    case HistoryEventKind::card_arrived: return "card-arrived";
-    case HistoryEventKind::card_left: return "card-left";
-    case HistoryEventKind::link_added: return "link-added";
-    case HistoryEventKind::link_removed: return "link-removed";
-    case HistoryEventKind::unattributed: return "unattributed";
-    case HistoryEventKind::detail_lost: return "detail-lost";
-    case HistoryEventKind::begun_anew: return "begun-anew";
-    case HistoryEventKind::watch_resumes: return "watch-resumes";
-    case HistoryEventKind::driver_changed: return "driver-changed";
-  }
-  return "unknown";
-}
-
 bool HistoryBatch::empty() const {
   return deltas.empty() && observed.empty() && states.empty() && events.empty() && verdicts.empty() &&
          marks.empty() && links.empty() && ends.empty() && ledgers.empty();

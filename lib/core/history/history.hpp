@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/enum_words.hpp"
 #include "core/count/delta.hpp"
 #include "core/count/evidence.hpp"
 #include "core/judge/grade.hpp"
@@ -92,7 +93,21 @@ enum class HistoryEventKind : std::uint8_t {
   watch_resumes,   // samples were too far apart; `number` as with watch_begins
   driver_changed,
 };
-[[nodiscard]] std::string_view to_string(HistoryEventKind kind);
+template <>
+inline constexpr auto enum_words<HistoryEventKind> = std::to_array<EnumWord<HistoryEventKind>>({
+    {HistoryEventKind::watch_begins, "watch-begins", 0},
+    {HistoryEventKind::watch_ends, "watch-ends", 1},
+    {HistoryEventKind::card_arrived, "card-arrived", 2},
+    {HistoryEventKind::card_left, "card-left", 3},
+    {HistoryEventKind::link_added, "link-added", 4},
+    {HistoryEventKind::link_removed, "link-removed", 5},
+    {HistoryEventKind::unattributed, "unattributed", 6},
+    {HistoryEventKind::detail_lost, "detail-lost", 7},
+    {HistoryEventKind::begun_anew, "begun-anew", 8},
+    {HistoryEventKind::watch_resumes, "watch-resumes", 9},
+    {HistoryEventKind::driver_changed, "driver-changed", 10},
+});
+static_assert(words_are_sound<HistoryEventKind>());
 
 struct HistoryEvent {
   std::string link;  // empty: the whole machine

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/enum_words.hpp"
 #include "core/base/instant.hpp"
 #include "core/base/result.hpp"
 
@@ -16,7 +17,15 @@ namespace wopr {
 
 // `record`: nothing is summed up, every record comes as it is kept.
 enum class HistoryBy : std::uint8_t { hour, day, boot, epoch, record };
-[[nodiscard]] std::string_view to_string(HistoryBy by);
+template <>
+inline constexpr auto enum_words<HistoryBy> = std::to_array<EnumWord<HistoryBy>>({
+    {HistoryBy::hour, "hour"},
+    {HistoryBy::day, "day"},
+    {HistoryBy::boot, "boot"},
+    {HistoryBy::epoch, "epoch"},
+    {HistoryBy::record, "record"},
+});
+static_assert(words_are_sound<HistoryBy>());
 
 struct HistoryQuery {
   HistoryBy by = HistoryBy::day;

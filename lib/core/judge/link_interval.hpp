@@ -7,16 +7,23 @@
 #include <array>
 #include <cstdint>
 #include <optional>
-#include <string_view>
 
+#include "core/base/enum_words.hpp"
 #include "core/base/instant.hpp"
 #include "core/count/delta.hpp"
 
 namespace wopr {
 
 enum class Transition : std::uint8_t { boot, bind, reset, hotplug, speed_change };
-[[nodiscard]] std::string_view to_string(Transition kind);
-[[nodiscard]] std::optional<Transition> parse_transition(std::string_view text);
+template <>
+inline constexpr auto enum_words<Transition> = std::to_array<EnumWord<Transition>>({
+    {Transition::boot, "boot"},
+    {Transition::bind, "bind"},
+    {Transition::reset, "reset"},
+    {Transition::hotplug, "hotplug"},
+    {Transition::speed_change, "speed_change"},
+});
+static_assert(words_are_sound<Transition>());
 
 // What two samples of a link, one after the other, said of it.
 struct LinkInterval {

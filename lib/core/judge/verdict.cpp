@@ -157,26 +157,6 @@ bool LinkFacts::counts(Side side) const {
   return evidence_here == Evidence::native || (evidence_here == Evidence::sticky && sticky_counts);
 }
 
-std::string_view to_string(Confidence confidence) {
-  switch (confidence) {
-    case Confidence::none: return "";
-    case Confidence::low: return "low";
-    case Confidence::medium: return "medium";
-    case Confidence::high: return "high";
-  }
-  return "?";
-}
-
-std::string_view to_string(Trend trend) {
-  switch (trend) {
-    case Trend::unknown: return "unknown";
-    case Trend::steady: return "steady";
-    case Trend::worse: return "worse";
-    case Trend::better: return "better";
-  }
-  return "?";
-}
-
 std::uint64_t before_watch(const LinkLedger& ledger, const LinkFacts& facts) {
   std::uint64_t total = 0;
   if (ledger.state().epochs != 1) return 0;

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/enum_words.hpp"
 #include "core/count/evidence.hpp"
 #include "core/judge/grade.hpp"
 #include "core/judge/ledger.hpp"
@@ -52,10 +53,24 @@ struct SiblingSummary {
 };
 
 enum class Confidence : std::uint8_t { none, low, medium, high };
-[[nodiscard]] std::string_view to_string(Confidence confidence);  // "" for none
+template <>
+inline constexpr auto enum_words<Confidence> = std::to_array<EnumWord<Confidence>>({
+    {Confidence::none, "", 0},
+    {Confidence::low, "low", 1},
+    {Confidence::medium, "medium", 2},
+    {Confidence::high, "high", 3},
+});
+static_assert(words_are_sound<Confidence>());
 
 enum class Trend : std::uint8_t { unknown, steady, worse, better };
-[[nodiscard]] std::string_view to_string(Trend trend);
+template <>
+inline constexpr auto enum_words<Trend> = std::to_array<EnumWord<Trend>>({
+    {Trend::unknown, "unknown"},
+    {Trend::steady, "steady"},
+    {Trend::worse, "worse"},
+    {Trend::better, "better"},
+});
+static_assert(words_are_sound<Trend>());
 
 enum class FindingKind : std::uint8_t {
   narrow,                // fewer lanes than both ends have

@@ -64,23 +64,6 @@ std::optional<std::pair<std::uint32_t, std::uint32_t>> status_and_mask(std::stri
 
 }  // namespace
 
-std::string_view to_string(WitnessKind kind) {
-  switch (kind) {
-    case WitnessKind::aer: return "aer";
-    case WitnessKind::firmware: return "firmware";
-    case WitnessKind::xid: return "xid";
-    case WitnessKind::link_down: return "link-down";
-    case WitnessKind::link_up: return "link-up";
-    case WitnessKind::card: return "card";
-    case WitnessKind::containment: return "containment";
-    case WitnessKind::recovery: return "recovery";
-    case WitnessKind::osc: return "osc";
-    case WitnessKind::suppressed: return "suppressed";
-    case WitnessKind::other: return "other";
-  }
-  return "?";
-}
-
 // --- records ---
 
 void WitnessAssembler::extend(Record& record, const KernelMessage& message) const {

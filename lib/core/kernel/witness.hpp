@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/enum_words.hpp"
 #include "core/base/instant.hpp"
 #include "core/kernel/kernel_line.hpp"
 #include "core/machine/kernel_facts.hpp"
@@ -41,7 +42,21 @@ enum class WitnessKind : std::uint8_t {
   suppressed,  // the kernel says it held lines back
   other,       // about PCIe errors, in words we do not know
 };
-[[nodiscard]] std::string_view to_string(WitnessKind kind);
+template <>
+inline constexpr auto enum_words<WitnessKind> = std::to_array<EnumWord<WitnessKind>>({
+    {WitnessKind::aer, "aer"},
+    {WitnessKind::firmware, "firmware"},
+    {WitnessKind::xid, "xid"},
+    {WitnessKind::link_down, "link-down"},
+    {WitnessKind::link_up, "link-up"},
+    {WitnessKind::card, "card"},
+    {WitnessKind::containment, "containment"},
+    {WitnessKind::recovery, "recovery"},
+    {WitnessKind::osc, "osc"},
+    {WitnessKind::suppressed, "suppressed"},
+    {WitnessKind::other, "other"},
+});
+static_assert(words_are_sound<WitnessKind>());
 
 struct WitnessEvent {
   WallTime wall{};

@@ -138,24 +138,6 @@ class Namer {
 
 }  // namespace
 
-std::string_view to_string(SlotSource source) {
-  switch (source) {
-    case SlotSource::config:
-      return "config";
-    case SlotSource::board:
-      return "board";
-    case SlotSource::sltcap:
-      return "sltcap";
-    case SlotSource::smbios:
-      return "smbios";
-    case SlotSource::sysfs:
-      return "sysfs";
-    case SlotSource::address:
-      return "address";
-  }
-  return "address";
-}
-
 std::optional<std::string> clean_label(std::string_view text, std::size_t max) {
   const std::string_view label = trim(text);
   if (label.empty() || label.size() > max) return std::nullopt;

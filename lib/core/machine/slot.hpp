@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/enum_words.hpp"
 #include "core/machine/board.hpp"
 #include "core/machine/smbios_slot.hpp"
 #include "core/pci/bdf.hpp"
@@ -22,8 +23,16 @@
 namespace wopr {
 
 enum class SlotSource : std::uint8_t { config, board, sltcap, smbios, sysfs, address };
-
-[[nodiscard]] std::string_view to_string(SlotSource source);
+template <>
+inline constexpr auto enum_words<SlotSource> = std::to_array<EnumWord<SlotSource>>({
+    {SlotSource::config, "config"},
+    {SlotSource::board, "board"},
+    {SlotSource::sltcap, "sltcap"},
+    {SlotSource::smbios, "smbios"},
+    {SlotSource::sysfs, "sysfs"},
+    {SlotSource::address, "address"},
+});
+static_assert(words_are_sound<SlotSource>());
 
 // The longest label an owner or a board table may give, and the longest taken from firmware (SMBIOS strings
 // used to end at 64 characters: DSP0134 section 6.1.3).

@@ -136,17 +136,6 @@ bool is_link_failure(Severity severity, std::string_view token) {
   return severity != Severity::correctable && (token == "DLP" || token == "SDES" || token == "ECRC");
 }
 
-std::string_view to_string(Severity severity) {
-  switch (severity) {
-    case Severity::correctable: return "correctable";
-    case Severity::nonfatal: return "nonfatal";
-    case Severity::fatal: return "fatal";
-  }
-  return "?";
-}
-
-std::string_view to_string(Side side) { return side == Side::port ? "port" : "device"; }
-
 std::optional<std::uint64_t> find_count(const Counts& counts, std::string_view token) {
   const auto it = std::ranges::find(counts, token, &Count::token);
   if (it == counts.end()) return std::nullopt;

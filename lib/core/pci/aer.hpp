@@ -15,11 +15,19 @@
 #include <vector>
 
 #include "core/base/by_enum.hpp"
+#include "core/base/enum_words.hpp"
 #include "core/base/result.hpp"
 
 namespace wopr {
 
 enum class Severity : std::uint8_t { correctable, nonfatal, fatal };
+template <>
+inline constexpr auto enum_words<Severity> = std::to_array<EnumWord<Severity>>({
+    {Severity::correctable, "correctable", 0},
+    {Severity::nonfatal, "nonfatal", 1},
+    {Severity::fatal, "fatal", 2},
+});
+static_assert(words_are_sound<Severity>());
 inline constexpr std::array severities = {Severity::correctable, Severity::nonfatal, Severity::fatal};
 template <class T>
 using BySeverity = ByEnum<Severity, severities.size(), T>;
@@ -29,6 +37,12 @@ enum class Layer : std::uint8_t { physical, data_link, transaction, internal };
 enum class LoggedBy : std::uint8_t { receiver, transmitter, detector };
 
 enum class Side : std::uint8_t { port, device };
+template <>
+inline constexpr auto enum_words<Side> = std::to_array<EnumWord<Side>>({
+    {Side::port, "port", 0},
+    {Side::device, "device", 1},
+});
+static_assert(words_are_sound<Side>());
 inline constexpr std::array sides = {Side::port, Side::device};
 template <class T>
 using BySide = ByEnum<Side, sides.size(), T>;
@@ -55,9 +69,6 @@ struct ErrorType {
 [[nodiscard]] bool is_link_layer(Severity severity, std::string_view token);
 [[nodiscard]] bool is_signal_integrity(Severity severity, std::string_view token);
 [[nodiscard]] bool is_link_failure(Severity severity, std::string_view token);  // DLP, SDES, ECRC
-
-[[nodiscard]] std::string_view to_string(Severity severity);  // "correctable", "nonfatal", "fatal"
-[[nodiscard]] std::string_view to_string(Side side);          // "port", "device"
 
 struct Count {
   std::string token;

@@ -26,19 +26,6 @@ std::optional<T> either(const std::optional<T>& first, const std::optional<T>& s
 
 }  // namespace
 
-std::string_view to_string(LinkState state) {
-  switch (state) {
-    case LinkState::ok: return "ok";
-    case LinkState::idle: return "idle";
-    case LinkState::narrow: return "narrow";
-    case LinkState::slow: return "slow";
-    case LinkState::down: return "down";
-    case LinkState::asleep: return "asleep";
-    case LinkState::unknown: return "unknown";
-  }
-  return "?";
-}
-
 LinkStatus evaluate_link(const LinkReading& port, const LinkReading& device, const LinkConditions& conditions) {
   LinkStatus status;
   status.max_speed_gts = lower_of(port.max_speed_gts, device.max_speed_gts);

@@ -8,6 +8,8 @@
 #include <optional>
 #include <string_view>
 
+#include "core/base/enum_words.hpp"
+
 namespace wopr {
 
 // What one end of a link says of it. Absent means the end does not know or could not be read.
@@ -29,8 +31,17 @@ enum class LinkState : std::uint8_t {
   asleep,   // the device is suspended; it was not woken to be read
   unknown,  // nothing could be read
 };
-
-[[nodiscard]] std::string_view to_string(LinkState state);
+template <>
+inline constexpr auto enum_words<LinkState> = std::to_array<EnumWord<LinkState>>({
+    {LinkState::ok, "ok"},
+    {LinkState::idle, "idle"},
+    {LinkState::narrow, "narrow"},
+    {LinkState::slow, "slow"},
+    {LinkState::down, "down"},
+    {LinkState::asleep, "asleep"},
+    {LinkState::unknown, "unknown"},
+});
+static_assert(words_are_sound<LinkState>());
 
 struct LinkStatus {
   std::optional<double> speed_gts;       // now
