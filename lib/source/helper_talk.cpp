@@ -15,7 +15,7 @@
 namespace wopr {
 namespace {
 
-// One packet and the first descriptor that came with it; others are closed.
+// One whole packet and the descriptor that came with it.
 ssize_t receive(int fd, std::array<char, max_probe_packet>& packet, UniqueFd& descriptor) {
   iovec part{packet.data(), packet.size()};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
@@ -23,7 +23,7 @@ ssize_t receive(int fd, std::array<char, max_probe_packet>& packet, UniqueFd& de
   message.msg_iov = &part;
   message.msg_iovlen = 1;
   message.msg_control = control.data();
-  message.msg_controllen = control.size();
+  message.msg_controllen = CMSG_LEN(sizeof(int));  // no room for a second one: the kernel keeps it from us
   const auto got = ::recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   if (got < 0) return got;
   for (auto* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
@@ -31,6 +31,10 @@ ssize_t receive(int fd, std::array<char, max_probe_packet>& packet, UniqueFd& de
     int received = -1;
     std::memcpy(&received, CMSG_DATA(header), sizeof received);
     descriptor = UniqueFd(received);
+  }
+  if ((message.msg_flags & MSG_TRUNC) != 0) {
+    errno = EMSGSIZE;
+    return -1;
   }
   return got;
 }
