@@ -15,6 +15,12 @@ void saturating_add(std::uint64_t& value, std::uint64_t more) {
   if (__builtin_add_overflow(value, more, &value)) value = UINT64_MAX;
 }
 
+// nlohmann would make a number of one that is negative.
+std::uint64_t count_of(const Json& value) {
+  if (!value.is_number_unsigned()) throw Json::other_error::create(599, "a count is no whole number", &value);
+  return value.get<std::uint64_t>();
+}
+
 void add_sum(SlotHistory& slot, const Json& line) {
   const auto& named = line.at("bucket");
   const auto name = named.is_string() ? named.get<std::string>() : fmt::format("{}", named.get<std::int64_t>());
@@ -31,11 +37,11 @@ void add_sum(SlotHistory& slot, const Json& line) {
   for (const auto& [side, severities] : line.at("counts").items()) {
     for (const auto& [severity, tokens] : severities.items()) {
       for (const auto& [token, count] : tokens.items()) {
-        saturating_add(it->counts[side][severity][token], count.get<std::uint64_t>());
+        saturating_add(it->counts[side][severity][token], count_of(count));
       }
     }
   }
-  saturating_add(it->unwatched, line.at("unwatched").get<std::uint64_t>());
+  saturating_add(it->unwatched, count_of(line.at("unwatched")));
   it->watched_s += line.at("watched_s").get<double>();
   it->loaded_s += line.at("loaded_s").get<double>();
 }

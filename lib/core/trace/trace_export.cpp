@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "core/base/rfc3339.hpp"
 
@@ -12,6 +13,7 @@ namespace {
 
 // A record that spans more than this was folded: how its errors lay in that time is no longer known.
 constexpr Nanoseconds longest_sample = std::chrono::minutes(2);
+constexpr std::size_t most_tokens = 64;  // of one line
 
 TraceLink link_of(const HistoryLinkState& state) {
   TraceLink link;
@@ -43,7 +45,10 @@ std::string enumerated(const std::set<std::string>& words) {
 }  // namespace
 
 std::vector<TraceLine> TraceExport::take(const HistoryRecord& record) {
-  std::visit([this](const auto& each) { apply(each); }, record);
+  // Before a boot is named nothing has a time.
+  if (boot_ || std::holds_alternative<RecordedBoot>(record) || std::holds_alternative<RecordedFormer>(record)) {
+    std::visit([this](const auto& each) { apply(each); }, record);
+  }
   return std::exchange(lines_, {});
 }
 
@@ -233,6 +238,7 @@ bool TraceExport::goes_on(const HistoryDelta& delta, bool before) const {
   if (!counts_ || at_ != delta.to || counts_->side != delta.side || counts_->severity != delta.severity) return false;
   const auto since = before ? std::nullopt : std::optional(delta.from);
   if (counts_->since != since || counts_->before != before || find_count(counts_->added, delta.token)) return false;
+  if (counts_->added.size() >= most_tokens) return false;
   const auto it = links_.find(delta.link);
   return it != links_.end() && it->second.name == counts_->link;
 }
@@ -276,8 +282,9 @@ void TraceExport::flush_counts() {
 void TraceExport::begin_gap(const HistoryEvent& event) {
   if (!boot_begun_) return;  // nor was this boot watched before
   if (!away_) {
-    const Nanoseconds until = std::chrono::microseconds(static_cast<std::int64_t>(event.number));
-    move_to(std::min(until, event.at));
+    const auto at = std::chrono::duration_cast<std::chrono::microseconds>(event.at).count();
+    const auto until = std::cmp_less(event.number, at) ? static_cast<std::int64_t>(event.number) : at;
+    move_to(std::chrono::microseconds(until));
     write(TraceWatch{false});
   }
   away_ = true;
