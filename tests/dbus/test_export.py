@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The real service on a faked machine: what it counted is exported, and played again it comes to the same."""
+import contextlib
 import json
 import os
 import pathlib
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -68,6 +70,10 @@ class Machine:
         while not wanted():
             assert time.monotonic() < deadline, self.log.read_text()
             assert self.process.poll() is None, self.log.read_text()
+
+    def configure(self, history):
+        (self.root / "etc/wopr-aer/wopr-aer.toml").write_text(f"{CONFIG}[history]\n{history}\n")
+        self.process.send_signal(signal.SIGHUP)
 
     def add_errors(self, function, **added):
         """In place, as the kernel does: the program holds the file open."""
@@ -176,11 +182,32 @@ def test_a_part_says_what_it_does_not_know_and_nothing_is_no_trace(machine, tmp_
 
 
 def test_how_much_is_kept_is_checked_at_a_reload(machine):
-    config = machine.root / "etc/wopr-aer/wopr-aer.toml"
-    for text, answer in (("[history]\ndays = 0\n", "wopr-aer.toml:6: days in [history]: expected a whole number of days, "
-                          "1 to 3650, found the number 0"),
-                         ("[history]\ndays = 30\nmegabytes = 16\n", "configuration reloaded")):
-        config.write_text(CONFIG + text)
-        machine.process.send_signal(signal.SIGHUP)
-        machine.until(lambda: answer in machine.log.read_text())
+    machine.configure("days = 0")
+    machine.until(lambda: "wopr-aer.toml:6: days in [history]: expected a whole number of days, 1 to 3650, found the number 0"
+                  in machine.log.read_text())
     assert machine.run("export").returncode == 0
+
+
+def test_how_much_is_kept_arrives_with_a_reload(machine):
+    """What is older than the new limit goes, what is not stays: the machine has run for 40 days since, 30 are to be kept."""
+    def errors():
+        done = machine.run("history", "--by", "boot", "--json", PCIE3)
+        assert done.returncode == 0, done.stderr
+        slots = json.loads(done.stdout)["slots"]
+        return {bucket["bucket"]: bucket["errors"] for slot in slots for bucket in slot["buckets"] if bucket["errors"]}
+
+    machine.add_errors(DEVICE, BadTLP=2)
+    machine.until(lambda: machine.counted(PCIE3, "device") == {"BadTLP": 2})
+    machine.end()
+    with contextlib.closing(sqlite3.connect(machine.state / "history.db")) as history, history:
+        days_40 = 40 * 24 * 3600 * 1_000_000
+        history.execute("UPDATE boot SET boot_id='earlier', zero=zero-?, last=last+?", (days_40, days_40))
+    machine.start()
+    machine.add_errors(DEVICE, BadTLP=3)
+    machine.until(lambda: len(errors()) == 2)
+    kept = errors()
+    machine.configure("days = 30")
+    machine.until(lambda: "configuration reloaded" in machine.log.read_text())
+    machine.until(lambda: "earlier" not in errors())
+    del kept["earlier"]
+    assert errors() == kept

@@ -217,6 +217,25 @@ TEST(Verdict, ConfidenceGrowsWithEpisodesExposureAndCompany) {
   EXPECT_EQ(play.answer(quiet_siblings(1, minutes(60))).confidence, Confidence::high);
 }
 
+// Four episodes each way are four episodes, not eight.
+TEST(Verdict, ConfidenceRestsOnTheWorseDirectionAndNotOnBothTogether) {
+  LinkPlay play;
+  const auto err_both_ways = [&](int times) {
+    for (int i = 0; i < times; ++i) {
+      play.errors({counted(Side::port, "BadTLP"), counted(Side::device, "RxErr")});
+      play.pass(minutes(5));
+    }
+  };
+  err_both_ways(4);
+  ASSERT_EQ(play.answer().direction, Direction::both);
+  ASSERT_TRUE(play.answer().riser_candidate);
+  EXPECT_EQ(play.answer().confidence, Confidence::low);
+  err_both_ways(7);
+  EXPECT_EQ(play.answer(quiet_siblings(1, hours(2))).confidence, Confidence::medium);
+  err_both_ways(1);
+  EXPECT_EQ(play.answer(quiet_siblings(1, hours(2))).confidence, Confidence::high);
+}
+
 TEST(Verdict, TrendHasSignificance) {
   LinkPlay steady;
   LinkPlay worse;
