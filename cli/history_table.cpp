@@ -23,6 +23,7 @@ std::uint64_t count_of(const Json& value) {
 
 void add_sum(SlotHistory& slot, const Json& line) {
   const auto& named = line.at("bucket");
+  if (!named.is_string() && !named.is_number_integer()) throw Json::other_error::create(599, "a bucket has no name", &named);
   const auto name = named.is_string() ? named.get<std::string>() : fmt::format("{}", named.get<std::int64_t>());
   auto it = std::ranges::find(slot.buckets, name, &HistoryBucket::name);
   if (it == slot.buckets.end()) {

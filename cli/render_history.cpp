@@ -76,7 +76,7 @@ std::string slot_text(const SlotHistory& slot, HistoryBy by, const Style& style)
     loaded += bucket.loaded_s;
     watched += bucket.watched_s;
   }
-  auto text = style.paint(slot.slot, Ink::strong) +
+  auto text = style.paint(printable(slot.slot, style.utf8), Ink::strong) +
               fmt::format("  {} error{} in {} watched, {} of it under load", errors, errors == 1 ? "" : "s", hours(watched),
                           hours(loaded));
   if (unwatched != 0) text += fmt::format("; {} came while nobody watched", unwatched);

@@ -27,23 +27,30 @@ E word_of(const Json& json, std::string_view what) {
 constexpr std::int64_t longest_s = 1'000'000'000;
 constexpr std::int64_t latest_zero_s = 7'258'118'400;
 
+// nlohmann would make one of any number, and of one that is too large nobody knows what.
+std::int64_t whole_in(const Json& json, const char* key) {
+  const auto& value = json.at(key);
+  if (!value.is_number_integer()) throw std::invalid_argument(fmt::format("\"{}\" is no whole number", key));
+  return value.get<std::int64_t>();
+}
+
 std::int64_t within(std::int64_t usec, std::int64_t most_s, const char* key) {
   if (usec >= -most_s * 1'000'000 && usec <= most_s * 1'000'000) return usec;
   throw std::invalid_argument(fmt::format("\"{}\" is no time", key));
 }
 
 Nanoseconds time_of(const Json& json, const char* key) {
-  return std::chrono::microseconds(within(json.at(key).get<std::int64_t>(), longest_s, key));
+  return std::chrono::microseconds(within(whole_in(json, key), longest_s, key));
 }
 
 // Where a period that is asked for begins or ends, which may be any time.
 Nanoseconds bound_of(const Json& json, const char* key) {
-  return std::chrono::microseconds(std::clamp<std::int64_t>(json.at(key).get<std::int64_t>(), 0, longest_s * 1'000'000));
+  return std::chrono::microseconds(std::clamp<std::int64_t>(whole_in(json, key), 0, longest_s * 1'000'000));
 }
 
 // The clock of a machine without a battery begins at 1970, a little after the boot did.
 WallTime zero_of(const Json& json) {
-  const auto usec = within(json.at("zero").get<std::int64_t>(), latest_zero_s, "zero");
+  const auto usec = within(whole_in(json, "zero"), latest_zero_s, "zero");
   return WallTime(std::chrono::microseconds(std::max<std::int64_t>(usec, 0)));
 }
 
