@@ -9,8 +9,10 @@ machines are kept below build/vm/failures and named in the report.
 """
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import time
 from pathlib import Path
 from typing import Callable, Iterator
 
@@ -25,6 +27,8 @@ from product import prepare
 REPOSITORY = HERE.parent.parent
 MAX_BOOT_TRIES = 2  # of one setup; then its other tests fail at once instead of waiting too
 MAX_RUNNING = 2  # machines alive at once: 2 GiB each
+# So that of two processes side by side none begins a long one at the end.
+LONGEST_FIRST = {name: place for place, name in enumerate(("usual", "counted time, with a disk", "watched for its memory"))}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,33 +36,51 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--install-tree", type=Path, help="tree made by DESTDIR=DIR cmake --install")
     group.addoption("--deb", type=Path, help="package to install in the guest instead")
     group.addoption("--vm-cache", type=Path, default=DEFAULT_CACHE, help="where images are kept")
+    group.addoption("--until", type=float, metavar="TIME",
+                    help="when, in seconds since 1970, no test is begun any more: those left fail at once")
     group.addoption("--hour", action="store_true", help="watch the memory for an hour, not for a minute")
     group.addoption("--vm-failures", type=Path, default=REPOSITORY / "build/vm/failures",
                     help="where logs of failed tests go")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "machine(name): tests of one name share a machine, or boot others one by one")
+    config.addinivalue_line("markers", "xdist_group(name): tests of one name run in one process")  # known without pytest-xdist
+
+
+def machine_of(item: pytest.Item) -> str:
+    """The name of the machine a test wants: what it is marked with, or what its parameters and fixtures say."""
+    if marked := item.get_closest_marker("machine"):
+        return marked.args[0]
+    wishes = item.callspec.params if hasattr(item, "callspec") else {}
+    if "argument" in wishes:
+        return wishes["argument"]
+    kernel = wishes.get("kernel", "stable")
+    if wishes.get("one_thread"):
+        return f"one thread, {kernel}"
+    if wishes.get("counted_time"):
+        return f"counted time, {kernel}"
+    if kernel != "stable":
+        return kernel
+    return "usual"
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist, which reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts tests of one machine side by side, so that each is booted once."""
-    def machine_of(item: pytest.Item) -> tuple[int, str]:
-        wishes = item.callspec.params if hasattr(item, "callspec") else {}
-        if "argument" in wishes:
-            return 3, wishes["argument"]
-        if wishes.get("one_thread"):
-            return 4, wishes["kernel"]
-        if wishes.get("counted_time"):
-            return 5, wishes.get("kernel", "stable")
-        if wishes.get("kernel", "stable") != "stable":
-            return 2, wishes["kernel"]
-        # The changed firmware is made from that of the usual machine, which still runs then.
-        return (1, "") if "refusing_firmware" in item.fixturenames else (0, "")
-    items.sort(key=machine_of)
+    """Puts tests of one machine side by side, so that each is booted once; with --dist loadgroup, in one process."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(machine_of(item)))
+    # The changed firmware is made from that of the usual machine, which still runs then.
+    items.sort(key=lambda item: (LONGEST_FIRST.get(machine_of(item), len(LONGEST_FIRST)), machine_of(item),
+                                 "refusing_firmware" in item.fixturenames))
 
 
 class Pool:
     """Machines by setup, the most recently used ones kept running."""
 
-    def __init__(self, images: Images):
+    def __init__(self, images: Images, most: int = MAX_RUNNING):
         self.images = images
+        self.most = most
         self.machines: dict[Setup, Machine] = {}
         self.boots: list[str] = []
         self.used: list[Machine] = []  # by the running test: what to keep logs of
@@ -68,13 +90,13 @@ class Pool:
     def get(self, setup: Setup) -> Machine:
         machine = self.machines.pop(setup, None)
         if machine and not machine.alive:
-            machine.close()
+            self.retire(machine)
             machine = None
         if machine is None:
             if len(tries := self.unbootable.get(setup, [])) >= MAX_BOOT_TRIES:
                 raise MachineError(f"did not boot for earlier tests either: {tries[-1]}")
-            while len(self.machines) >= MAX_RUNNING:
-                self.machines.pop(next(iter(self.machines))).close()
+            while len(self.machines) >= self.most:
+                self.retire(self.machines.pop(next(iter(self.machines))))
             machine = self.fresh(setup)
         self.machines[setup] = machine
         self.used.append(machine)
@@ -90,11 +112,17 @@ class Pool:
             self.failed_to_boot.append(machine)
             self.unbootable.setdefault(setup, []).append(str(error).splitlines()[0])
             raise
-        self.boots.append(f"{setup.kernel} {' '.join(setup.append)} {machine.boot_seconds:.1f} s")
         return machine
 
+    def retire(self, machine: Machine) -> None:
+        """Ends it, and keeps what it has cost."""
+        self.boots.append(f"{machine.setup}: up after {machine.boot_seconds:.0f} s, {machine.processor_seconds():.0f} s of a processor")
+        machine.close()
+
     def close(self) -> None:
-        for machine in [*self.machines.values(), *self.failed_to_boot]:
+        for machine in self.machines.values():
+            self.retire(machine)
+        for machine in self.failed_to_boot:
             machine.close()
 
 
@@ -105,7 +133,8 @@ def images(request: pytest.FixtureRequest) -> Images:
 
 @pytest.fixture(scope="session")
 def pool(request: pytest.FixtureRequest, images: Images) -> Iterator[Pool]:
-    pool = request.config.wopr_pool = Pool(images)
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+    pool = request.config.wopr_pool = Pool(images, max(1, MAX_RUNNING // processes))
     yield pool
     pool.close()
 
@@ -182,6 +211,8 @@ def refusing_firmware(boot: Callable[..., Machine], tmp_path_factory: pytest.Tem
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    if (until := item.config.getoption("--until")) and time.time() > until:
+        pytest.fail("not begun: the tests before it took all the time there was", pytrace=False)
     if pool := getattr(item.config, "wopr_pool", None):
         pool.used.clear()
 
@@ -206,7 +237,20 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
     pool.failed_to_boot.clear()
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A process beside others hands over what it has booted to the one that reports."""
+    if (pool := getattr(session.config, "wopr_pool", None)) and hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["boots"] = pool.boots
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error) -> None:
+    node.config.wopr_boots = getattr(node.config, "wopr_boots", []) + getattr(node, "workeroutput", {}).get("boots", [])
+
+
 def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
     pool = getattr(config, "wopr_pool", None)
-    if pool and pool.boots:
-        terminalreporter.write_line("virtual WOPR boots: " + "; ".join(pool.boots))
+    if boots := pool.boots if pool else getattr(config, "wopr_boots", []):
+        terminalreporter.write_line("virtual WOPR boots:")
+        for boot in boots:
+            terminalreporter.write_line(f"  {boot}")

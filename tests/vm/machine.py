@@ -49,6 +49,12 @@ class Setup:
     counted_time: bool = False             # its clocks count instructions: what a program takes is the same on any host
     reboot: bool = False                   # a reboot in the guest boots again instead of ending QEMU
 
+    def __str__(self) -> str:
+        words = [self.kernel, *self.append]
+        words += [slot for slot, kind in self.endpoints if kind != board.DEFAULT_ENDPOINTS[slot]]
+        words += [name.replace("_", " ") for name in ("data_disk", "acpi", "one_thread", "counted_time") if getattr(self, name)]
+        return ", ".join(words)
+
 
 class MachineError(Exception):
     """The machine did not come up or went away; the text names its console log."""
@@ -100,6 +106,15 @@ class Machine:
         """True while the machine can be used: QEMU runs and the guest has kept every deadline."""
         return (self.process is not None and self.process.poll() is None
                 and self.guest is not None and not self.guest.timed_out)
+
+    def processor_seconds(self) -> float:
+        """What it has cost until now on this side, 0 once it has ended."""
+        try:
+            fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        except (AttributeError, OSError):
+            return 0.0
+        user, system = fields[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def uptime(self) -> float:
         """Seconds by its own clock since it was started."""

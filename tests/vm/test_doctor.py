@@ -82,6 +82,7 @@ def test_firmware_that_keeps_aer_is_fixed_by_the_boards_menu_path(installed, ref
     assert SETTINGS[0] in text
 
 
+@pytest.mark.machine("a device that never reports")
 def test_a_device_that_never_reports_is_named(installed):
     endpoints = dict(board.DEFAULT_ENDPOINTS, PCIE2="e1000e")
     machine = installed(endpoints=tuple(endpoints.items()))

@@ -14,6 +14,7 @@ from aer import Error
 CLEAR_SOCKET = "wopr-aer-clear.socket"
 PROBE_SOCKET = "wopr-aer-probe.socket"
 E1000E = tuple({**board.DEFAULT_ENDPOINTS, "PCIE3": "e1000e"}.items())
+NOAER = pytest.mark.machine("pci=noaer")
 CLEAR = """
 import socket, sys
 s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.settimeout(30)
@@ -65,6 +66,7 @@ def latch_three(machine) -> dict[tuple[str, str], set[str]]:
     return {("PCIE3", "device"): {"RxErr", "BadTLP"}, ("PCIE6", "port"): {"BadDLLP"}}
 
 
+@NOAER
 def test_root_sees_exactly_what_stands_latched(noaer):
     clear_latches(noaer)
     expected = latch_three(noaer)
@@ -82,6 +84,7 @@ def test_root_sees_exactly_what_stands_latched(noaer):
     assert aer.latched(noaer, "PCIE3", "device") == aer.COR_BITS["RxErr"] | aer.COR_BITS["BadTLP"]
 
 
+@NOAER
 def test_the_service_sees_the_same_through_its_helper(noaer, served):
     clear_latches(noaer)
     served(noaer)
@@ -96,6 +99,7 @@ def test_the_service_sees_the_same_through_its_helper(noaer, served):
     watch.stop()
 
 
+@NOAER
 def test_without_the_helper_a_sticky_boot_is_blind_and_says_why(noaer, served):
     noaer.guest.run(f"systemctl mask --now {PROBE_SOCKET}; systemctl stop wopr-aer-probe wopr-aerd", timeout=60)
     served(noaer)
@@ -139,6 +143,7 @@ def count_twenty(machine, served) -> None:
     assert config_bytes(machine) == before
 
 
+@NOAER
 def test_with_the_owners_permission_errors_are_counted(noaer, served):
     count_twenty(noaer, served)
 
@@ -170,6 +175,7 @@ def test_clearing_is_refused_where_the_kernel_counts(installed):
     machine.guest.run(f"systemctl stop {CLEAR_SOCKET} wopr-aer-clear")
 
 
+@pytest.mark.machine("a device that does not report")
 def test_a_device_that_does_not_report_is_not_native(installed):
     link = product.link(product.status(installed(endpoints=E1000E), user="root"), "PCIE3")
     assert (link["evidence"]["port"], link["evidence"]["device"]) == ("native", "sticky")

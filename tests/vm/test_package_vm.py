@@ -16,6 +16,7 @@ import service
 from aer import Error
 from machine import Machine, Setup
 
+pytestmark = pytest.mark.machine("the package's")
 DEB = "/srv/wopr-aer.deb"
 UNIT = "wopr-aerd.service"
 CALL = "busctl call --auto-start={auto} org.wopr.Aer1 /org/wopr/Aer1"
@@ -37,7 +38,7 @@ def machine(request: pytest.FixtureRequest, pool, product) -> Iterator[Machine]:
     machine.wait_services()
     machine.files_before = paths(machine)
     yield machine
-    machine.close()
+    pool.retire(machine)
 
 
 @pytest.fixture(autouse=True)

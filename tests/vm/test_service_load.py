@@ -138,6 +138,7 @@ def test_cards_that_go_while_it_looks_cost_neither_it_nor_its_descriptors(served
     assert within(10, lambda: product.ends(product.status(machine))["PCIE4", "device"]["RxErr"] >= 1)
 
 
+@pytest.mark.machine("watched for its memory")
 def test_its_memory_stays_small_and_flat(served, request, record_property):
     """With errors at every end all the time: for an hour with its usual settings, or else for a minute in a hurry.
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The history under real systemd and a real kernel: nothing lost, nothing twice, whatever happens to service and disk.
 
-WOPR_STORE_FULL=1 in the environment runs the long forms: fifty kills instead of ten, ten losses of power instead of three.
+WOPR_LONG=1 in the environment runs the long forms: fifty kills instead of ten, ten losses of power instead of three.
 """
 from __future__ import annotations
 
@@ -67,6 +67,7 @@ def test_killed_again_and_again_it_counts_each_error_once(served):
     machine.guest.run(f"rm -r /run/systemd/system/{UNIT}.d; systemctl daemon-reload")
 
 
+@pytest.mark.machine("loses power")
 def test_power_losses_lose_nothing_committed_and_count_nothing_twice(images, product_disk, tmp_path_factory):
     disk = make_data_disk(tmp_path_factory.mktemp("data") / "data.img", 64)
     kept = {(slot, side): Counter() for slot in board.SLOTS for side in aer.SIDES}  # by a service that said so
@@ -151,6 +152,7 @@ def test_a_mark_lowers_the_grade_survives_a_restart_and_is_not_for_strangers(ser
     assert "redriver fitted" in shown, shown
 
 
+@pytest.mark.machine("rebooted")
 def test_a_mark_survives_a_reboot_and_is_taken_back(images, product_disk, tmp_path):
     disk = make_data_disk(tmp_path / "data.img", 64)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 
+import pytest
+
 import aer
 import board
 import ledger
@@ -13,6 +15,7 @@ from ledger import FILE
 from machine import Machine, Setup, make_data_disk
 from service import UNIT, within
 
+pytestmark = pytest.mark.machine("cards that change places")
 # PCIE3 and PCIE6 hold the cards that change places; PCIE1 holds a switch with a card behind it.
 BEFORE = dict(board.DEFAULT_ENDPOINTS, PCIE3="card1", PCIE6="card2", PCIE1=("card3",))
 # A switch more on the same host bridge, at a lower address: what PCIE1's bridges lead to is numbered anew.

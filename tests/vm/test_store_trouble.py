@@ -35,6 +35,7 @@ HARMS = {  # what begins and what ends it
     "middle": (f"dd if=/dev/urandom of={FILE} bs=4096 seek=3 count=8 conv=notrunc", None),
     "deleted": (f"rm {FILE} {FILE}-wal {FILE}-shm", None),
 }
+pytestmark = pytest.mark.machine("counted time, with a disk")
 NOBODY_LISTENS = "while [ ! -e /tmp/enough ]; do wopr-aer {} >/dev/null || exit; echo asked; done"
 
 
