@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The package's life in a machine of its own, in this order: install, start, activation, upgrade, removal, purge.
+"""The package's life in a machine of its own: install, start, activation, upgrade, removal, purge.
 
-What is left at the end is compared with the file system before the first step.
+Each test brings the package to where it begins from wherever another has left it: `absent`, `stopped`, `serving`, `removed`.
 """
 from __future__ import annotations
 
@@ -46,12 +46,54 @@ def keep_logs(machine: Machine, pool) -> None:
     pool.used.append(machine)
 
 
+@pytest.fixture
+def absent(machine: Machine) -> None:
+    """Purged, if it was there."""
+    dpkg(machine, "--purge", "wopr-aer")
+
+
+@pytest.fixture
+def stopped(machine: Machine) -> None:
+    """Installed, and as it is then."""
+    install(machine)
+    machine.guest.run(["systemctl", "disable", "--now", UNIT], timeout=60)
+    wait_for(machine, "inactive")
+
+
+@pytest.fixture
+def serving(machine: Machine) -> None:
+    """Enabled and running."""
+    install(machine)
+    machine.guest.run(["systemctl", "enable", "--now", UNIT], timeout=60)
+
+
+@pytest.fixture
+def owned(machine: Machine, serving: None) -> None:
+    """Running, with something of the owner's in its configuration and its state."""
+    machine.guest.run("grep -qx '# mine' /etc/wopr-aer/wopr-aer.toml || echo '# mine' >> /etc/wopr-aer/wopr-aer.toml")
+    machine.guest.run("install -D /dev/null /var/lib/wopr-aer/kept --owner=wopr-aer")
+
+
+@pytest.fixture
+def removed(machine: Machine, owned: None) -> str:
+    """Removed while it ran; gives the process it was."""
+    pid = shown(machine, "MainPID")[0]
+    dpkg(machine, "--remove", "wopr-aer")
+    return pid
+
+
 def paths(machine: Machine) -> set[str]:
     return set(machine.guest.run(UNTOUCHED, check=False).stdout.splitlines())
 
 
 def dpkg(machine: Machine, *words: str) -> str:
     return machine.guest.run(["dpkg", *words], timeout=180, env={"DEBIAN_FRONTEND": "noninteractive"}).stdout
+
+
+def install(machine: Machine) -> None:
+    """Unless it is."""
+    if machine.guest.run("dpkg-query --show --showformat='${db:Status-Status}' wopr-aer", check=False).stdout != "installed":
+        dpkg(machine, "--install", DEB)
 
 
 def shown(machine: Machine, *names: str) -> list[str]:
@@ -71,7 +113,7 @@ def wait_for(machine: Machine, state: str, timeout: float = 60) -> None:
         assert time.monotonic() < deadline, f"{UNIT} is {now}, not {state}, after {timeout:.0f} s"
 
 
-def test_installing_starts_nothing(machine):
+def test_installing_starts_nothing(machine, absent):
     dpkg(machine, "--install", DEB)
     assert shown(machine, "LoadState", "ActiveState", "UnitFileState") == ["loaded", "inactive", "disabled"]
     assert machine.guest.run("getent passwd wopr-aer").stdout.rstrip().endswith("nologin")
@@ -80,7 +122,7 @@ def test_installing_starts_nothing(machine):
     assert "PCIE3" in machine.guest.run(["wopr-aer", "status"], user="owner").stdout
 
 
-def test_it_starts_on_request_as_its_own_user(machine):
+def test_it_starts_on_request_as_its_own_user(machine, stopped):
     machine.guest.run(["systemctl", "enable", "--now", UNIT])
     assert shown(machine, "ActiveState", "UnitFileState", "NRestarts") == ["active", "enabled", "0"]
     pid = shown(machine, "MainPID")[0]
@@ -90,18 +132,19 @@ def test_it_starts_on_request_as_its_own_user(machine):
     assert re.findall(r"^Cap\w+:\s+(\w+)", status, re.M) == ["0" * 16] * 5
     assert re.search(r"^NoNewPrivs:\s+1$", status, re.M) and re.search(r"^Seccomp:\s+2$", status, re.M)
     assert call(machine, PEER).status == 0
-    worse = machine.guest.run(f"journalctl --unit={UNIT} --priority=warning --output=cat").stdout
+    this_run = f"_SYSTEMD_INVOCATION_ID={shown(machine, 'InvocationID')[0]}"
+    worse = machine.guest.run(["journalctl", "--quiet", "--priority=warning", "--output=cat", this_run], check=False).stdout
     assert worse == ""
 
 
-def test_root_has_written_the_slots_down_for_everybody(machine):
+def test_root_has_written_the_slots_down_for_everybody(machine, serving):
     assert machine.guest.run("stat --format='%a %U' /run/wopr-aer/snapshot").stdout == "644 root\n"
     text = machine.guest.run("cat /run/wopr-aer/snapshot", user="owner").stdout
     assert "sltcap\t0000:c0:01.1\t19\n" in text
     assert re.search(r"^smbios\t19\t.*\tPCIE3$", text, re.M)
 
 
-def test_strangers_may_read_but_not_control(machine):
+def test_strangers_may_read_but_not_control(machine, serving):
     control = "org.wopr.Aer1.Control Nothing"
     refused = call(machine, control)
     assert refused.status != 0 and "Access denied" in refused.stderr
@@ -119,7 +162,7 @@ def test_strangers_may_read_but_not_control(machine):
     assert machine.guest.run(f"setpriv --reuid=wopr-aer --regid=wopr-aer --clear-groups {own}").stdout.strip() == exists
 
 
-def test_journald_explains_what_it_records(machine):
+def test_journald_explains_what_it_records(machine, serving):
     followed = machine.guest.start(["journalctl", "--follow", "--lines=all", "--catalog", "--output=short",
                                     "WOPR_SLOT=PCIE3"])
     aer.inject(machine, Error("PCIE3", "device", ("RxErr",)))
@@ -129,9 +172,7 @@ def test_journald_explains_what_it_records(machine):
     followed.stop()
 
 
-def test_an_upgrade_restarts_it_and_keeps_what_is_the_owners(machine):
-    machine.guest.run("echo '# mine' >> /etc/wopr-aer/wopr-aer.toml")
-    machine.guest.run("install -D /dev/null /var/lib/wopr-aer/kept --owner=wopr-aer")
+def test_an_upgrade_restarts_it_and_keeps_what_is_the_owners(machine, owned):
     before = shown(machine, "MainPID")
     dpkg(machine, "--install", DEB)
     assert shown(machine, "ActiveState", "UnitFileState", "NRestarts") == ["active", "enabled", "0"]
@@ -141,7 +182,7 @@ def test_an_upgrade_restarts_it_and_keeps_what_is_the_owners(machine):
     assert call(machine, PEER).status == 0
 
 
-def test_a_question_starts_it_only_while_it_is_enabled(machine):
+def test_a_question_starts_it_only_while_it_is_enabled(machine, serving):
     machine.guest.run(["systemctl", "stop", UNIT])
     wait_for(machine, "inactive")
     assert call(machine, PEER, auto="no").status != 0
@@ -153,28 +194,25 @@ def test_a_question_starts_it_only_while_it_is_enabled(machine):
     assert shown(machine, "ActiveState") == ["inactive"]
 
 
-def test_an_upgrade_leaves_a_stopped_service_alone(machine):
+def test_an_upgrade_leaves_a_stopped_service_alone(machine, stopped):
     dpkg(machine, "--install", DEB)
     assert shown(machine, "ActiveState", "UnitFileState") == ["inactive", "disabled"]
 
 
-def test_removing_stops_it_and_keeps_configuration_and_state(machine):
-    machine.guest.run(["systemctl", "enable", "--now", UNIT])
-    pid = shown(machine, "MainPID")[0]
-    dpkg(machine, "--remove", "wopr-aer")
-    assert machine.guest.run(f"test -e /proc/{pid}", check=False).status != 0
+def test_removing_stops_it_and_keeps_configuration_and_state(machine, removed):
+    assert machine.guest.run(f"test -e /proc/{removed}", check=False).status != 0
     assert machine.guest.run("command -v wopr-aer", check=False).status != 0
     machine.guest.run("test -e /etc/wopr-aer/wopr-aer.toml && test -e /var/lib/wopr-aer/kept && test ! -e /run/wopr-aer")
     assert call(machine, PEER, auto="yes").status != 0
 
 
-def test_installed_again_it_is_as_it_was(machine):
+def test_installed_again_it_is_as_it_was(machine, removed):
     dpkg(machine, "--install", DEB)
     assert shown(machine, "UnitFileState") == ["enabled"]
     assert machine.guest.run("tail --lines=1 /etc/wopr-aer/wopr-aer.toml").stdout == "# mine\n"
 
 
-def test_purging_leaves_only_what_was_promised(machine):
+def test_purging_leaves_only_what_was_promised(machine, owned):
     machine.guest.put("/etc/wopr-aer/wopr-aer.d/mine.toml", "")
     dpkg(machine, "--purge", "wopr-aer")
     left = {path for path in paths(machine) - machine.files_before if not MAY_REMAIN.fullmatch(path)}
