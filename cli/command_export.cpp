@@ -9,7 +9,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "bus/asking.hpp"
+#include "bus/client_calls.hpp"
 #include "commands.hpp"
 #include "config/config.hpp"
 #include "core/base/rfc3339.hpp"

@@ -4,7 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
-#include "bus/asking.hpp"
+#include "bus/client_calls.hpp"
 #include "commands.hpp"
 #include "output.hpp"
 #include "period.hpp"

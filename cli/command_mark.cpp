@@ -7,7 +7,7 @@
 #include <optional>
 #include <set>
 
-#include "bus/asking.hpp"
+#include "bus/client_calls.hpp"
 #include "commands.hpp"
 #include "core/base/rfc3339.hpp"
 #include "output.hpp"

@@ -12,6 +12,7 @@
 
 #include "bus/handles.hpp"
 #include "bus/names.hpp"
+#include "bus/open_bus.hpp"
 #include "bus/wire.hpp"
 
 namespace wopr {
@@ -61,16 +62,7 @@ class BusClient::Session {
   using Answer = std::expected<T, FetchFailure>;
 
   Answer<void> open(const std::string& address) {
-    int r = 0;
-    if (address.empty()) {
-      r = sd_bus_open_system_with_description(into(bus_), "wopr-aer");
-    } else {
-      r = sd_bus_new(into(bus_));
-      if (r >= 0) r = sd_bus_set_address(bus_.get(), address.c_str());
-      if (r >= 0) r = sd_bus_set_bus_client(bus_.get(), 1);
-      if (r >= 0) r = sd_bus_start(bus_.get());
-    }
-    if (r < 0) return broken(r);
+    if (const int r = open_bus(bus_, address); r < 0) return broken(r);
     return {};
   }
 

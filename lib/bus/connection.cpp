@@ -8,6 +8,7 @@
 #include <ctime>
 
 #include "bus/names.hpp"
+#include "bus/open_bus.hpp"
 
 namespace wopr::bus {
 namespace {
@@ -63,7 +64,7 @@ void Connection::open() {
 
 // Connecting goes on in the background: what fails later ends in on_disconnected().
 int Connection::try_open() {
-  if (const int r = start_bus(); r < 0) return r;
+  if (const int r = open_bus(bus_, options_.address); r < 0) return r;
   const auto next = [&] { return into(slots_.emplace_back()); };
   int r = sd_bus_set_exit_on_disconnect(bus_.get(), 0);
   // Else the loop, told to end, would first wait for a bus that does not read.
@@ -75,16 +76,6 @@ int Connection::try_open() {
     r = sd_bus_request_name_async(bus_.get(), next(), service_name, SD_BUS_NAME_QUEUE, on_name_reply, this);
   }
   if (r >= 0) r = sd_bus_attach_event(bus_.get(), event_, priority);
-  return r;
-}
-
-int Connection::start_bus() {
-  // Honours DBUS_SYSTEM_BUS_ADDRESS.
-  if (options_.address.empty()) return sd_bus_open_system_with_description(into(bus_), "wopr-aer");
-  int r = sd_bus_new(into(bus_));
-  if (r >= 0) r = sd_bus_set_address(bus_.get(), options_.address.c_str());
-  if (r >= 0) r = sd_bus_set_bus_client(bus_.get(), 1);
-  if (r >= 0) r = sd_bus_start(bus_.get());
   return r;
 }
 

@@ -45,7 +45,6 @@ class Connection {
   static int on_name_acquired(sd_bus_message* message, void* self, sd_bus_error* error);
 
   [[nodiscard]] int try_open();
-  [[nodiscard]] int start_bus();
   void close();
   void own();
   void lose(const Error& why);

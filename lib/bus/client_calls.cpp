@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "bus/asking.hpp"
+#include "bus/client_calls.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -13,6 +13,7 @@
 
 #include "bus/handles.hpp"
 #include "bus/names.hpp"
+#include "bus/open_bus.hpp"
 #include "bus/wire.hpp"
 
 namespace wopr {
@@ -27,6 +28,9 @@ constexpr std::size_t longest_line = std::size_t{1} << 20;
 // so long.
 constexpr std::chrono::seconds permission_patience{5};
 constexpr std::chrono::seconds store_patience{10};
+// The thread that answers also writes and folds, and reads up to years from a disk that may be slow to wake: for long no
+// line may come. A service that has died closes the pipe, so this is only for one that hangs.
+constexpr std::chrono::seconds answer_patience{30};
 
 std::unexpected<FetchFailure> failure(Kind kind, std::string what, std::string advice = {}) {
   return std::unexpected{FetchFailure{kind, {std::move(what), service_name, std::move(advice)}}};
@@ -53,18 +57,9 @@ std::unexpected<FetchFailure> refused(int code, const sd_bus_error& error, std::
   return failure(Kind::refused, message, is(SD_BUS_ERROR_ACCESS_DENIED) ? std::string(denied_advice) : std::string());
 }
 
-std::expected<Handle<sd_bus>, FetchFailure> open_bus(const std::string& address) {
+std::expected<Handle<sd_bus>, FetchFailure> connect(const ClientOptions& options) {
   Handle<sd_bus> bus;
-  int r = 0;
-  if (address.empty()) {
-    r = sd_bus_open_system_with_description(into(bus), "wopr-aer");
-  } else {
-    r = sd_bus_new(into(bus));
-    if (r >= 0) r = sd_bus_set_address(bus.get(), address.c_str());
-    if (r >= 0) r = sd_bus_set_bus_client(bus.get(), 1);
-    if (r >= 0) r = sd_bus_start(bus.get());
-  }
-  if (r < 0) return broken(r);
+  if (const int r = open_bus(bus, options.address); r < 0) return broken(r);
   return bus;
 }
 
@@ -102,7 +97,7 @@ std::expected<bool, FetchFailure> read_some(int fd, std::string& text, std::chro
 
 std::expected<void, FetchFailure> fetch_history(const ClientOptions& options, const HistoryQuery& query,
                                                 const std::function<bool(std::string_view)>& take) {
-  auto bus = open_bus(options.address);
+  auto bus = connect(options);
   if (!bus) return std::unexpected(bus.error());
   Pipe pipe;
   if (pipe2(pipe.ends.data(), O_CLOEXEC) != 0) return broken(-errno);
@@ -129,7 +124,7 @@ std::expected<void, FetchFailure> fetch_history(const ClientOptions& options, co
   std::string text;
   bool ended = false;
   for (;;) {
-    const auto more = read_some(pipe.ends[0], text, options.deadline * 15);
+    const auto more = read_some(pipe.ends[0], text, answer_patience);
     if (!more) return std::unexpected(more.error());
     std::size_t begin = 0;
     for (auto end = text.find('\n'); end != std::string::npos; end = text.find('\n', begin)) {
@@ -152,7 +147,7 @@ namespace {
 template <class Append>
 std::expected<Handle<sd_bus_message>, FetchFailure> control(const ClientOptions& options, const char* method,
                                                             const Append& append) {
-  auto bus = open_bus(options.address);
+  auto bus = connect(options);
   if (!bus) return std::unexpected(bus.error());
   Handle<sd_bus_message> call;
   int r = sd_bus_message_new_method_call(bus->get(), into(call), service_name, root_path, control_interface, method);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // Single questions to the service that are answered at length, and requests to it. As with the Status, a question never
-// starts the service and never takes longer than its deadline.
+// starts the service. Each waits for its reply as long as its deadline says, a request for some seconds more: the
+// service may have to ask others first.
 #pragma once
 
 #include <chrono>
@@ -16,8 +17,8 @@
 
 namespace wopr {
 
-// Asks for the history and gives each line of the answer to `take`, until it says no. The deadline is for the reply and for each silence
-// in the answer.
+// Asks for the history and gives each line of the answer to `take`, until it says no. The deadline is for the reply that
+// the answer will come; in the answer a silence of half a minute ends it.
 [[nodiscard]] std::expected<void, FetchFailure> fetch_history(const ClientOptions& options, const HistoryQuery& query,
                                                               const std::function<bool(std::string_view line)>& take);
 
