@@ -12,6 +12,7 @@
 
 #include "bus/codec.hpp"
 #include "bus/names.hpp"
+#include "bus/properties.hpp"
 #include "bus/wire.hpp"
 
 namespace wopr::bus {

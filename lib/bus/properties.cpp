@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "bus/wire.hpp"
+#include "bus/properties.hpp"
 
 #include <fmt/format.h>
 
@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "bus/codec.hpp"
+#include "bus/wire.hpp"
 
 namespace wopr::bus {
 namespace {

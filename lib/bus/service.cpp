@@ -11,6 +11,7 @@
 #include "bus/connection.hpp"
 #include "bus/names.hpp"
 #include "bus/objects.hpp"
+#include "bus/properties.hpp"
 #include "bus/wire.hpp"
 
 namespace wopr {

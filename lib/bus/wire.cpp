@@ -10,6 +10,7 @@
 #include "bus/codec.hpp"
 #include "bus/handles.hpp"
 #include "bus/names.hpp"
+#include "bus/properties.hpp"
 
 namespace wopr::bus {
 namespace {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// Status and SlotStatus as D-Bus properties, both directions in one table: what the service sends and what the client
-// makes of it. The names and signatures are a contract (docs/dbus.md). What cannot be seen is an absent key, never 0.
-// A property missing from a message leaves the value as it was made, that is "cannot tell".
+// What is in the messages: Status and SlotStatus as the a{sv} of their properties (properties.hpp), pages of links, and
+// how paths and times are written. Pure but for the message that is filled or read.
 #pragma once
 
 #include <systemd/sd-bus.h>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,20 +15,6 @@
 #include "core/monitor/status.hpp"
 
 namespace wopr::bus {
-
-template <class Subject>
-struct Property {
-  const char* name;
-  const char* signature;
-  int (*append)(sd_bus_message* message, const Subject& subject);
-  int (*read)(sd_bus_message* message, Subject& subject);  // -EBADMSG: a value that says nothing to us
-  bool (*same)(const Subject& a, const Subject& b);        // would the same be sent?
-};
-
-// Of the Link interface, in the order of its introspection.
-[[nodiscard]] std::span<const Property<SlotStatus>> link_properties();
-// Of the Manager interface: all of Status but the links, the time and what the service says of itself.
-[[nodiscard]] std::span<const Property<Status>> manager_properties();
 
 // The properties as one a{sv}.
 [[nodiscard]] int append_properties(sd_bus_message* message, const SlotStatus& slot);

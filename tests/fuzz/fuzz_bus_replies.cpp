@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "bus/properties.hpp"
 #include "bus/wire.hpp"
 #include "cli/json.hpp"
 #include "cli/render_status.hpp"

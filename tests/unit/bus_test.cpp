@@ -11,6 +11,7 @@
 
 #include "bus/codec.hpp"
 #include "bus/handles.hpp"
+#include "bus/properties.hpp"
 #include "bus/wire.hpp"
 #include "support/statuses.hpp"
 
