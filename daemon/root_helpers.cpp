@@ -7,6 +7,8 @@
 #include <chrono>
 #include <cstring>
 
+#include "bus/handles.hpp"
+
 namespace wopr {
 namespace {
 
@@ -14,10 +16,7 @@ namespace {
 constexpr std::uint64_t patience_us = 5'000'000;
 constexpr std::uint64_t accuracy_us = 100'000;
 
-struct SourceDeleter {
-  void operator()(sd_event_source* source) const { sd_event_source_disable_unref(source); }
-};
-using Source = std::unique_ptr<sd_event_source, SourceDeleter>;
+using Source = bus::Handle<sd_event_source>;
 
 }  // namespace
 

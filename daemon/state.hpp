@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bus/handles.hpp"
 #include "bus/service.hpp"
 #include "core/monitor/announcer.hpp"
 #include "core/monitor/firmware_tally.hpp"
@@ -29,11 +30,7 @@
 
 namespace wopr {
 
-struct EventDeleter {
-  void operator()(sd_event* event) const { sd_event_unref(event); }
-  void operator()(sd_event_source* source) const { sd_event_source_disable_unref(source); }
-};
-using EventSource = std::unique_ptr<sd_event_source, EventDeleter>;
+using EventSource = bus::Handle<sd_event_source>;
 
 void log_record(const JournalRecord& record);
 
@@ -55,7 +52,7 @@ struct Daemon::State {
   std::uint64_t files_lost = 0;  // of the history
   std::string loss_note;         // about the last of them
   std::optional<Hotplug> hotplug;
-  std::unique_ptr<sd_event, EventDeleter> event;
+  bus::Handle<sd_event> event;
   std::optional<RootHelpers> helpers;
   bool clearing_was_permitted = false;
   std::uint64_t clear_again_at = 0;  // monotonic us

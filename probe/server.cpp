@@ -159,6 +159,8 @@ class Server {
 
 }  // namespace
 
+// What sd_listen_fds() would do. The helper has root's eyes, so it loads no library that it can do without: libsystemd
+// would bring half a dozen more (libgcrypt, liblzma, libzstd and the like) into the one privileged process.
 Result<UniqueFd> inherited_socket() {
   constexpr int first = 3;  // SD_LISTEN_FDS_START
   const auto pid = number(std::getenv("LISTEN_PID"));
