@@ -37,7 +37,7 @@ namespace wopr {
 // Errors of all severities an end has counted; absent when none of them can be seen.
 [[nodiscard]] std::optional<std::uint64_t> errors_at(const EndStatus& end);
 [[nodiscard]] std::uint64_t errors_at(const EndStatus& end, Severity severity);
-// "0", "12", "3 + 1 fatal", "cannot see".
+// "0", "12", "3 + 1 FATAL", "cannot see".
 [[nodiscard]] Cell describe_errors(const EndStatus& end, bool lower_bound);
 [[nodiscard]] Cell describe_grade(Grade grade);
 // The verdict is marginal or worse.

@@ -39,9 +39,9 @@ struct EndEvidence {
 // reason begins with the cause.
 [[nodiscard]] EndEvidence decide_evidence(const Machine& machine, const Link& link, Side side);
 
-// Tokens that must not be printed for an end because their reporting is masked there: those whose bit is set in
-// the mask register, or, where the mask could not be read, those masked by default (specification section 7.8.4.6:
-// Advisory Non-Fatal, Corrected Internal, Header Log Overflow) as long as they read zero.
+// `counts` without the zeros that say nothing because their reporting is masked there: tokens that read zero and whose
+// bit is set in the mask register, or, where that could not be read, is set by default (specification section 7.8.4.6:
+// Advisory Non-Fatal, Corrected Internal, Header Log Overflow). What has counted is shown, masked or not.
 [[nodiscard]] Counts without_masked(const Counts& counts, Severity severity, const Function& function);
 
 }  // namespace wopr
