@@ -16,6 +16,7 @@
 #include "capture/capture.hpp"
 #include "capture/new_file.hpp"
 #include "commands.hpp"
+#include "core/base/words.hpp"
 #include "describe.hpp"
 #include "output.hpp"
 #include "render_doctor.hpp"

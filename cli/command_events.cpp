@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "commands.hpp"
+#include "core/base/words.hpp"
 #include "core/kernel/witness.hpp"
 #include "describe.hpp"
 #include "event_wait.hpp"
@@ -144,7 +145,9 @@ int EventReader::run() {
     complain(written.error());
     return exit_failed;
   }
-  if (damaged_ > 0) complain({fmt::format("{} of the journal could not be read", plural(damaged_, "entry")), {}, {}});
+  if (damaged_ > 0) {
+    complain({fmt::format("{} of the journal could not be read", plural(damaged_, "entry", "entries")), {}, {}});
+  }
   if (*written == Written::reader_gone) return exit_fine;
   if (options_.follow) return follow();
   return shown_ == 0 && !options_.json ? print(nothing()) : exit_fine;

@@ -9,6 +9,8 @@
 #include <ctime>
 #include <optional>
 
+#include "core/base/words.hpp"
+
 namespace wopr {
 namespace {
 
@@ -263,21 +265,6 @@ Direction received_direction(const SlotStatus& slot) {
   if (to_host && to_device) return Direction::both;
   if (to_host) return Direction::to_host;
   return to_device ? Direction::to_device : Direction::none;
-}
-
-std::string enumerate(const std::vector<std::string>& words, std::size_t most) {
-  std::string text;
-  const auto shown = words.size() > most ? most : words.size();
-  for (std::size_t i = 0; i < shown; ++i) {
-    if (i != 0) text += i + 1 == words.size() ? " and " : ", ";
-    text += words[i];
-  }
-  if (shown < words.size()) text += fmt::format(" and {} more", words.size() - shown);
-  return text;
-}
-
-std::string plural(std::uint64_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
 std::string clock_time(WallTime time, WallTime now) {

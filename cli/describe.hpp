@@ -68,11 +68,6 @@ namespace wopr {
 // The direction the counts of receivers speak of (section 6.2.7: the receiver names the bad direction).
 [[nodiscard]] Direction received_direction(const SlotStatus& slot);
 
-// "PCIE1", "PCIE1 and PCIE2", "PCIE1, PCIE2 and PCIE3"; beyond `most`, "... and 4 more".
-[[nodiscard]] std::string enumerate(const std::vector<std::string>& words, std::size_t most = 8);
-// "1 error", "12 errors".
-// For counts of anything whose plural takes an s.
-[[nodiscard]] std::string plural(std::uint64_t count, std::string_view noun);
 // "22:15:02" in local time; with the date, "2026-03-01 22:15", where it is another day than `now`.
 [[nodiscard]] std::string clock_time(WallTime time, WallTime now);
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "core/base/words.hpp"
 #include "describe.hpp"
 #include "table.hpp"
 

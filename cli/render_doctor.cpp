@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "core/base/words.hpp"
 #include "describe.hpp"
 #include "table.hpp"
 

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/rfc3339.hpp"
+#include "core/base/words.hpp"
 #include "describe.hpp"
 
 namespace wopr {

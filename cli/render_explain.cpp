@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 
+#include "core/base/words.hpp"
 #include "describe.hpp"
 #include "table.hpp"
 
@@ -145,7 +146,7 @@ std::string watched_text(const SlotStatus& slot) {
   if (const auto gap = figure(slot, "unwatched_hours"); gap != 0) text += fmt::format("; {} unwatched", hours_text(gap));
   if (const auto others = figure(slot, "other_slots"); others != 0) {
     text += fmt::format("; {:.0f} other {} under load: {:.0f} episodes in {}, {:.0f} may need a riser", others,
-                        others == 1 ? "slot" : "slots", figure(slot, "other_slots_episodes"),
+                        noun_for(static_cast<std::uint64_t>(others), "slot"), figure(slot, "other_slots_episodes"),
                         hours_text(figure(slot, "other_slots_loaded_hours")), figure(slot, "other_slots_candidates"));
   }
   if (const auto p = find_figure(slot.figures, "trend_p"); p && *p >= 0.05) text += "; steady over time";

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/rfc3339.hpp"
+#include "core/base/words.hpp"
 #include "table.hpp"
 
 namespace wopr {
@@ -77,7 +78,7 @@ std::string slot_text(const SlotHistory& slot, HistoryBy by, const Style& style)
     watched += bucket.watched_s;
   }
   auto text = style.paint(printable(slot.slot, style.utf8), Ink::strong) +
-              fmt::format("  {} error{} in {} watched, {} of it under load", errors, errors == 1 ? "" : "s", hours(watched),
+              fmt::format("  {} in {} watched, {} of it under load", plural(errors, "error"), hours(watched),
                           hours(loaded));
   if (unwatched != 0) text += fmt::format("; {} came while nobody watched", unwatched);
   text += "\n";
@@ -107,7 +108,7 @@ std::string slot_text(const SlotHistory& slot, HistoryBy by, const Style& style)
   }
   if (!table.empty()) text += table.render(style);
   if (quiet != 0) {
-    text += fmt::format("  {} {}{} without errors, {} of them watched\n", quiet, to_string(by), quiet == 1 ? "" : "s",
+    text += fmt::format("  {} without errors, {} of them watched\n", plural(quiet, to_string(by)),
                         hours(quiet_watched));
   }
   for (const auto& note : slot.notes) {

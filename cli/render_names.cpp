@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/words.hpp"
 #include "describe.hpp"
 #include "table.hpp"
 

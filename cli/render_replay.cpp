@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/rfc3339.hpp"
+#include "core/base/words.hpp"
 #include "core/judge/advice.hpp"
 #include "table.hpp"
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "core/base/words.hpp"
 #include "describe.hpp"
 #include "headline.hpp"
 #include "render_detail.hpp"

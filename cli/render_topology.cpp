@@ -10,6 +10,7 @@
 #include <set>
 #include <vector>
 
+#include "core/base/words.hpp"
 #include "describe.hpp"
 #include "table.hpp"
 

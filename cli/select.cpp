@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "config/spelling.hpp"
+#include "core/base/words.hpp"
 #include "describe.hpp"
 
 namespace wopr {

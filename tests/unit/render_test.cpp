@@ -244,13 +244,5 @@ TEST(Describe, BriefLabels) {
   EXPECT_EQ(brief_label("Slot 4 PCIe x8"), "Slot 4");
 }
 
-TEST(Describe, Enumerations) {
-  EXPECT_EQ(enumerate({}), "");
-  EXPECT_EQ(enumerate({"a"}), "a");
-  EXPECT_EQ(enumerate({"a", "b"}), "a and b");
-  EXPECT_EQ(enumerate({"a", "b", "c"}), "a, b and c");
-  EXPECT_EQ(enumerate({"a", "b", "c", "d"}, 2), "a, b and 2 more");
-}
-
 }  // namespace
 }  // namespace wopr

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <random>
 
+#include "core/base/words.hpp"
 #include "support/link_play.hpp"
 
 namespace wopr {

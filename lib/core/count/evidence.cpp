@@ -6,6 +6,7 @@
 #include <charconv>
 #include <optional>
 
+#include "core/base/words.hpp"
 #include "core/machine/command_line.hpp"
 
 namespace wopr {
@@ -125,8 +126,8 @@ EndEvidence not_native(const Machine& machine, const Function& function, std::st
   }
   if (const auto records = machine.kernel_facts.firmware_records; records != 0) {
     return {Evidence::firmware, is_verified(function),
-            fmt::format("{}; the firmware has handed on {} record{} of errors (APEI), so errors may show and a zero proves "
-                        "little", cause, records, records == 1 ? "" : "s")};
+            fmt::format("{}; the firmware has handed on {} of errors (APEI), so errors may show and a zero proves "
+                        "little", cause, plural(records, "record"))};
   }
   if (aer_of(function) == nullptr) return unreadable(machine, function, std::move(cause));
   return {Evidence::sticky, is_verified(function),

@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 
+#include "core/base/words.hpp"
 #include "core/doctor/doctor_internal.hpp"
 #include "core/machine/command_line.hpp"
 
@@ -27,9 +28,9 @@ const Function* function_of(const Topology& topology, const Link& link, Side sid
 // "7 GPU links"; "9 links of 7 GPUs" where some are above a switch.
 std::string links_in_words(const Diagnosis& diagnosis) {
   const auto count = diagnosis.links.size();
-  if (!diagnosis.about_gpus) return plural_of(count, "PCI Express link");
+  if (!diagnosis.about_gpus) return plural(count, "PCI Express link");
   const auto gpus = static_cast<std::size_t>(std::ranges::count(diagnosis.links, true, &LinkTrust::gpu));
-  return gpus == count ? plural_of(count, "GPU link") : fmt::format("{} of {}", plural_of(count, "link"), plural_of(gpus, "GPU"));
+  return gpus == count ? plural(count, "GPU link") : fmt::format("{} of {}", plural(count, "link"), plural(gpus, "GPU"));
 }
 
 }  // namespace
@@ -149,10 +150,6 @@ std::string describe_ends(const DoctorEnds& ends, std::size_t total) {
   const auto more = parts.size() > most_named ? parts.size() - most_named : 0;
   if (more != 0) parts.resize(most_named);
   return fmt::format("{}{}", fmt::join(parts, ", "), more != 0 ? fmt::format(" and {} more", more) : "");
-}
-
-std::string plural_of(std::size_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
 Check make_check(std::string_view id, std::string_view title, std::string_view why) {

@@ -12,6 +12,7 @@
 #include <set>
 #include <utility>
 
+#include "core/base/words.hpp"
 #include "core/doctor/doctor_internal.hpp"
 #include "core/machine/command_line.hpp"
 
@@ -56,11 +57,11 @@ Check register_check(Check check, const DoctorEnds& ends, bool (*readable)(const
   }
   if (unread == 0) {
     check.result = CheckResult::pass;
-    check.found = fmt::format("{} at all {}", good, plural_of(ends.size(), "link end"));
+    check.found = fmt::format("{} at all {}", good, plural(ends.size(), "link end"));
     return check;
   }
   check.needs_root = denied;
-  check.found = fmt::format("not verified at {}: {}", plural_of(unread, "link end"),
+  check.found = fmt::format("not verified at {}: {}", plural(unread, "link end"),
                             denied             ? "only root may read it"
                             : asleep == unread ? "asleep, and not woken to look"
                                                : "it could not be read");
@@ -188,7 +189,7 @@ Check LinkDoctor::extended_fine() const {
   const bool known = std::ranges::all_of(
       ends_, [](const DoctorEnd& end) { return end.function != nullptr && end.function->config_size.has_value(); });
   check.result = known ? CheckResult::pass : CheckResult::unknown;
-  check.found = known ? fmt::format("there at all {}", plural_of(ends_.size(), "link end")) : "its size is not known everywhere";
+  check.found = known ? fmt::format("there at all {}", plural(ends_.size(), "link end")) : "its size is not known everywhere";
   return check;
 }
 
@@ -231,7 +232,7 @@ Check LinkDoctor::osc_fine() const {
   }
   check.result = CheckResult::pass;
   check.found = given.empty() ? "Linux has AER at every root port"
-                              : fmt::format("Linux was given AER by {}", plural_of(given.size(), "host bridge"));
+                              : fmt::format("Linux was given AER by {}", plural(given.size(), "host bridge"));
   return check;
 }
 
@@ -250,7 +251,7 @@ Check LinkDoctor::osc_failing(const DoctorEnds& ends) const {
   }
   check.found = fmt::format("the firmware kept AER from Linux at {}", roots.size() <= 2
                                                                          ? fmt::format("{}", fmt::join(roots, " and "))
-                                                                         : plural_of(roots.size(), "root port"));
+                                                                         : plural(roots.size(), "root port"));
   if (!said.empty()) check.found += fmt::format(" (_OSC: {})", *said.begin());
   if (!facts_.machine.bios_version.empty()) check.found += fmt::format("; BIOS {}", facts_.machine.bios_version);
   check.why = "The kernel's counters exist all the same and stay 0 for ever: nobody tells Linux of an error.";
@@ -281,7 +282,7 @@ Check LinkDoctor::service_failing(const DoctorEnds& ends) const {
   std::set<std::string> roots;
   for (const auto& end : ends) roots.insert(to_string(end.root->bdf));
   check.found = roots.size() <= most_named ? fmt::format("not bound at root port {}", fmt::join(roots, ", "))
-                                           : fmt::format("not bound at {}", plural_of(roots.size(), "root port"));
+                                           : fmt::format("not bound at {}", plural(roots.size(), "root port"));
   check.fix = fmt::format("See what `dmesg | grep -e AER -e pcieport` says of the port; bind it again with "
                           "`echo {}:pcie002 > /sys/bus/pci_express/drivers/aer/bind` if somebody took it away.",
                           *roots.begin());
@@ -299,7 +300,7 @@ Check LinkDoctor::capability_fine() const {
   check.found = no_links;
   if (ends_.empty()) return check;
   check.result = CheckResult::pass;
-  check.found = fmt::format("there at all {}", plural_of(ends_.size(), "link end"));
+  check.found = fmt::format("there at all {}", plural(ends_.size(), "link end"));
   return check;
 }
 
@@ -402,7 +403,7 @@ Check LinkDoctor::evidence_fine() const {
   }
   const auto trusted = std::ranges::count_if(ends_, [](const DoctorEnd& end) { return end.trust() != Trust::no; });
   check.result = static_cast<std::size_t>(trusted) == ends_.size() ? CheckResult::pass : CheckResult::warn;
-  check.found = fmt::format("{} of {} count natively", trusted, plural_of(ends_.size(), "link end"));
+  check.found = fmt::format("{} of {} count natively", trusted, plural(ends_.size(), "link end"));
   return check;
 }
 

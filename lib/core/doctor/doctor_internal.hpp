@@ -38,9 +38,6 @@ using DoctorEnds = std::vector<DoctorEnd>;
 // At most so many names stand in one sentence.
 inline constexpr std::size_t most_named = 8;
 
-// "1 link", "2 links".
-[[nodiscard]] std::string plural_of(std::size_t count, std::string_view noun);
-
 [[nodiscard]] Check make_check(std::string_view id, std::string_view title, std::string_view why);
 
 // The part of the doctor that looks at link ends, cause by cause. Keeps a reference to the facts.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "core/base/words.hpp"
 #include "core/doctor/doctor_internal.hpp"
 #include "core/machine/command_line.hpp"
 
@@ -132,14 +133,14 @@ Check config_space(const Around& around) {
   }
   if (around.ends.empty()) return settled(check, CheckResult::unknown, "there is no link with a device");
   if (unread == 0) {
-    const auto all = plural_of(around.ends.size(), "link end");
+    const auto all = plural(around.ends.size(), "link end");
     return settled(check, CheckResult::pass,
                    asleep == 0 ? fmt::format("read at all {}", all)
                                : fmt::format("read at {} of {}; the others sleep and are not woken", around.ends.size() - asleep, all));
   }
   check.needs_root = denied;
   check = settled(check, CheckResult::unknown,
-                  fmt::format("not read at {}: {}", plural_of(unread, "link end"),
+                  fmt::format("not read at {}: {}", plural(unread, "link end"),
                               denied ? "only root, or the service with its helper, may" : "they could not be read"));
   if (denied) check.fix = "Run `sudo wopr-aer doctor`.";
   return check;

@@ -170,9 +170,6 @@ struct Verdict {
 // some time has passed.
 [[nodiscard]] Figures figures(const Verdict& verdict, const VerdictPolicy& policy);
 
-// "18 minutes", "3.2 hours", "12 days".
-[[nodiscard]] std::string rough_duration(Nanoseconds duration);
-
 // What is worth saying beside the grade, from a verdict whose numbers are complete; and all its sentences.
 [[nodiscard]] std::vector<Finding> find(const Verdict& verdict, const LinkLedger& ledger, const LinkFacts& facts);
 [[nodiscard]] std::vector<std::string> explain(const Verdict& verdict, const LinkLedger& ledger,

@@ -9,6 +9,7 @@
 #include "core/judge/verdict.hpp"
 
 #include "core/base/rfc3339.hpp"
+#include "core/base/words.hpp"
 
 namespace wopr {
 namespace {
@@ -16,18 +17,12 @@ namespace {
 constexpr std::size_t index(Side side) { return static_cast<std::size_t>(side); }
 constexpr auto correctable = static_cast<std::size_t>(Severity::correctable);
 
-double hours(Nanoseconds duration) { return std::chrono::duration<double, std::ratio<3600>>(duration).count(); }
-
-std::string plural(std::uint64_t number, std::string_view noun) {
-  return fmt::format("{} {}{}", number, noun, number == 1 ? "" : "s");
-}
-
 // "61 more loaded hours": rounded up, so that the promise holds.
 std::string still_needed(Nanoseconds duration) {
-  if (hours(duration) > 1) {
-    return fmt::format("{:.0f} more loaded hours", std::ceil(hours(duration)));
-  }
-  return fmt::format("{:.0f} more loaded minutes", std::ceil(hours(duration) * 60));
+  const auto hours = std::chrono::ceil<std::chrono::hours>(duration).count();
+  if (hours > 1) return fmt::format("{} more loaded hours", hours);
+  const auto minutes = std::chrono::ceil<std::chrono::minutes>(duration).count();
+  return fmt::format("{} more loaded {}", minutes, noun_for(static_cast<std::uint64_t>(minutes), "minute"));
 }
 
 std::string_view end_name(Side side, const LinkFacts& facts) {
@@ -252,15 +247,14 @@ void explain_direction(const Verdict& verdict, const LinkLedger& ledger, const L
                           *numbers.bit_error_rate, numbers.bit_error_interval.lower,
                           numbers.bit_error_interval.upper, policy.failing_ber);
     }
-    reasons.push_back(text + ".");
+    reasons.push_back(sentence(std::move(text)));
   }
   const auto& state = ledger.state();
   const auto sender = receiver == Side::port ? Side::device : Side::port;
   if (const auto tokens = tokens_text(state, receiver); !tokens.empty()) {
-    auto text = fmt::format("{} counted {} (the receiver names the bad direction: what {} sends arrives damaged).",
-                            end_name(receiver, facts), tokens, end_name(sender, facts));
-    text.front() = 'T';
-    reasons.push_back(std::move(text));
+    reasons.push_back(sentence(
+        fmt::format("{} counted {} (the receiver names the bad direction: what {} sends arrives damaged)",
+                    end_name(receiver, facts), tokens, end_name(sender, facts))));
   }
   const auto resent = state.epoch.timeouts_paired[index(sender)];
   if (resent != 0) {
@@ -290,9 +284,7 @@ void explain_sight(const LinkFacts& facts, std::vector<std::string>& reasons) {
   const auto& device = facts.evidence[index(Side::device)];
   reasons.push_back(sight_text(port));
   if (device.evidence == port.evidence) return;
-  auto name = std::string(end_name(Side::device, facts));
-  name.front() = 'T';
-  reasons.push_back(fmt::format("{}: {}", name, sight_text(device)));
+  reasons.push_back(sentence(fmt::format("{}: {}", end_name(Side::device, facts), sight_text(device))));
 }
 
 // Errors with no time of their own, and what the watch has seen since.
@@ -306,10 +298,10 @@ void explain_before_watch(const Verdict& verdict, const LinkLedger& ledger, cons
                         plural(facts.failures_before_watch, "link failure"));
   }
   auto text = fmt::format("{} counted before monitoring began, nobody knows when", what);
-  if (verdict.directions[0].errors + verdict.directions[1].errors != 0) text += "; in no rate here.";
-  else if (verdict.exposure.loaded == Nanoseconds{}) text += "; no rate can be told yet.";
-  else text += fmt::format("; none in {} under load since.", rough_duration(verdict.exposure.loaded));
-  reasons.push_back(std::move(text));
+  if (verdict.directions[0].errors + verdict.directions[1].errors != 0) text += "; in no rate here";
+  else if (verdict.exposure.loaded == Nanoseconds{}) text += "; no rate can be told yet";
+  else text += fmt::format("; none in {} under load since", rough_duration(verdict.exposure.loaded));
+  reasons.push_back(sentence(std::move(text)));
 }
 
 void explain_clean(const Verdict& verdict, const LinkLedger& ledger, const LinkFacts& facts,
@@ -355,7 +347,7 @@ void explain_company(const Verdict& verdict, std::vector<std::string>& reasons) 
     if (others.episodes != 0 && others.p_value < 0.05) {
       text += fmt::format("; this one has {} their rate", ratio_text(others.ratio));
     }
-    reasons.push_back(text + ".");
+    reasons.push_back(sentence(std::move(text)));
   }
   const auto chance = 1 / std::max(verdict.trend_p_value, 1e-9);
   if (verdict.trend == Trend::worse && !std::isfinite(verdict.trend_ratio)) {
@@ -369,14 +361,6 @@ void explain_company(const Verdict& verdict, std::vector<std::string>& reasons) 
 }
 
 }  // namespace
-
-std::string rough_duration(Nanoseconds duration) {
-  const auto h = hours(duration);
-  if (h * 3600 < 120) return plural(static_cast<std::uint64_t>(std::llround(h * 3600)), "second");
-  if (h < 2) return plural(static_cast<std::uint64_t>(std::llround(h * 60)), "minute");
-  if (h < 48) return fmt::format("{:.3g} hours", h);
-  return plural(static_cast<std::uint64_t>(std::llround(h / 24)), "day");
-}
 
 std::vector<Finding> find(const Verdict& verdict, const LinkLedger& ledger, const LinkFacts& facts) {
   std::vector<Finding> findings;

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "core/base/words.hpp"
+
 namespace wopr {
 namespace {
 
@@ -44,8 +46,8 @@ JournalRecord FirmwareTally::record_of(const Key& key, Row& row, Instant now) {
   JournalRecord record;
   record.kind = RecordKind::firmware_records;
   record.priority = severity == Severity::correctable ? 5 : 4;
-  record.message = fmt::format("{}: the firmware reported {} {} error{} at the {} end ({}), not in the kernel's counters",
-                               row.slot, row.untold, severity_text, row.untold == 1 ? "" : "s", to_string(side), types);
+  record.message = fmt::format("{}: the firmware reported {} at the {} end ({}), not in the kernel's counters",
+                               row.slot, plural(row.untold, severity_text + " error"), to_string(side), types);
   record.fields = {{"WOPR_SLOT", row.slot},
                    {"WOPR_PORT", to_string(port)},
                    {"WOPR_DEVICE", row.device},

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <sstream>
 
+#include "core/base/words.hpp"
+
 namespace wopr {
 namespace {
 
@@ -55,9 +57,9 @@ void explain_absence(const Machine& machine, std::vector<std::string>& notes) {
   if (functions == 0) {
     notes.emplace_back("The kernel shows no PCI device (bus/pci/devices in sysfs is missing or empty).");
   } else {
-    notes.push_back(fmt::format("The kernel shows {} PCI function{}, none below a PCI Express port: virtual machines look like this "
+    notes.push_back(fmt::format("The kernel shows {}, none below a PCI Express port: virtual machines look like this "
                                 "unless they are given PCIe root ports.",
-                                functions, functions == 1 ? "" : "s"));
+                                plural(functions, "PCI function")));
   }
   if (!machine.aer_driver_present) {
     notes.emplace_back("This kernel has no AER service (built without CONFIG_PCIEAER or CONFIG_PCIEPORTBUS), so it "

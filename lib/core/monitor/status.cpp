@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "core/base/words.hpp"
+
 namespace wopr {
 
 std::uint64_t SlotStatus::errors() const {
@@ -27,12 +29,12 @@ std::string summary_line(const Status& status) {
     }
     const auto n = slot.errors();
     if (n == 0) continue;
-    if (++places <= 3) errors += fmt::format("{}{} error{} on {}", places > 1 ? ", " : "", n, n == 1 ? "" : "s", slot.slot.label);
+    if (++places <= 3) errors += fmt::format("{}{} on {}", places > 1 ? ", " : "", plural(n, "error"), slot.slot.label);
   }
   if (places > 3) errors += fmt::format(" and {} more slots", places - 3);
-  auto text = fmt::format("{} slot{}, {} GPU{}", cards, cards == 1 ? "" : "s", gpus, gpus == 1 ? "" : "s");
+  auto text = fmt::format("{}, {}", plural(cards, "slot"), plural(gpus, "GPU"));
   if (unseen != 0) {
-    text += fmt::format("; cannot {} errors of {} slot{}", latching == unseen ? "count" : "see", unseen, unseen == 1 ? "" : "s");
+    text += fmt::format("; cannot {} errors of {}", latching == unseen ? "count" : "see", plural(unseen, "slot"));
   }
   if (!errors.empty()) text += "; " + errors;
   else if (unseen < cards) text += "; no errors";
