@@ -120,7 +120,7 @@ std::string replay_json(const Replay& replay) {
     slot["trend"] = to_string(verdict.trend);
     slot["loaded_hours_until_clean"] = verdict.until_clean ? Json(hours_of(*verdict.until_clean)) : Json(nullptr);
     slot["reasons"] = verdict.reasons;
-    slot["advice"] = advise(verdict, facts);
+    slot["advice"] = texts_of(advise(verdict, facts));
     json["slots"].push_back(std::move(slot));
   }
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -70,13 +70,20 @@ Evidence evidence_word(const std::string& word) {
 }
 
 bool is_claim(std::string_view verb) {
-  return verb == "flagged" || verb == "never-flagged" || verb == "changes" || verb == "says" || verb == "passes";
+  return verb == "flagged" || verb == "never-flagged" || verb == "changes" || verb == "says" || verb == "advises" ||
+         verb == "passes";
 }
 
 Nanoseconds duration(const std::string& word) {
   const auto value = parse_duration(word);
   if (!value) throw std::runtime_error(fmt::format("\"{}\": expected a time such as 1h30m", word));
   return *value;
+}
+
+AdviceId advice_id(const std::string& word) {
+  const auto id = parse_word<AdviceId>(word);
+  if (!id) throw std::runtime_error(fmt::format("\"{}\" is no id of an advice (docs/verdict.md lists them)", word));
+  return *id;
 }
 
 class Reader {
@@ -162,6 +169,7 @@ class Reader {
       else if (words[0] == "never-flagged") claim.never_flagged = true;
       else if (words[0] == "changes") claim.most_changes = static_cast<unsigned>(std::stoul(words.at(2)));
       else if (words[0] == "passes") claim.passes = words.at(2);
+      else if (words[0] == "advises") claim.advises = advice_id(words.at(2));
       else claim.says = line.substr(line.find(words.at(2), line.find(words.at(1)) + words.at(1).size()));
       scenario.expectations.push_back(claim);
     }

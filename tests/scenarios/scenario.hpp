@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/base/result.hpp"
+#include "core/judge/advice.hpp"
 #include "core/judge/verdict.hpp"
 #include "core/trace/trace.hpp"
 
@@ -23,7 +24,8 @@ struct Expectation {
   std::optional<std::pair<Nanoseconds, Nanoseconds>> flagged;  // first became a candidate between these
   bool never_flagged = false;
   std::optional<unsigned> most_changes;  // of grade
-  std::string says;                      // in a reason or an advice
+  std::string says;                      // in a reason
+  std::optional<AdviceId> advises;       // this step, among others
   std::optional<std::string> passes;     // this grade, at some time
 };
 

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "core/base/words.hpp"
 #include "core/judge/advice.hpp"
 #include "core/trace/replay.hpp"
 #include "scenarios/scenario.hpp"
@@ -76,12 +77,15 @@ void check(const Expectation& expectation, const Replay& replay) {
     EXPECT_EQ(text_of(answer), text_of(wanted));
   }
   check_changes(expectation, replay, *port);
-  if (expectation.says.empty()) return;
+  if (expectation.says.empty() && !expectation.advises) return;
   const auto verdict = replay.judging().verdict(*port);
   std::string said;
   for (const auto& line : verdict.reasons) said += line + "\n";
-  for (const auto& line : advise(verdict, replay.judging().facts(*port))) said += line + "\n";
   EXPECT_NE(said.find(expectation.says), std::string::npos) << "\"" << expectation.says << "\" not in:\n" << said;
+  if (!expectation.advises) return;
+  const auto advice = advise(verdict, replay.judging().facts(*port));
+  EXPECT_NE(std::ranges::find(advice, *expectation.advises, &AdviceStep::id), advice.end())
+      << to_string(*expectation.advises) << " not among " << enumerate(ids_of(advice), advice.size());
 }
 
 class ScenarioTest : public testing::TestWithParam<std::string> {};

@@ -66,7 +66,7 @@ SlotStatus slot_of(const Replay& replay, const Bdf& port, unsigned index) {
   slot.riser_candidate = verdict.answer.riser_candidate;
   slot.confidence = to_string(verdict.answer.confidence);
   slot.reasons = verdict.reasons;
-  slot.advice = advise(verdict, facts);
+  slot.advice = texts_of(advise(verdict, facts));
   slot.figures = figures(verdict, judging.policy());
   return slot;
 }

@@ -116,7 +116,7 @@ void Monitor::State::settle(std::vector<Effect>& effects, Instant now) {
   }
   for (auto& [port, verdict] : judging.verdicts()) {
     auto& record = links[port];
-    record.advice = advise(verdict, judging.facts(port));
+    record.advice = texts_of(advise(verdict, judging.facts(port)));
     record.figures = figures(verdict, config.verdict);
     record.reasons = std::move(verdict.reasons);
   }
