@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "build_paths.hpp"
@@ -132,22 +131,21 @@ int run_doctor(const CommonOptions& common, const DoctorOptions& options) {
   return diagnosis.trust == Trust::no ? exit_distrusted : exit_trusted;
 }
 
-}  // namespace
-
-void add_doctor(CLI::App& app, Command& chosen) {
-  auto* command = app.add_subcommand("doctor", "Can a zero be trusted on this machine, and if not, what is to be done?");
-  auto options = std::make_shared<DoctorOptions>();
-  auto* json = command->add_flag("--json", options->json, "Print JSON");
-  command->add_flag("--all", options->all, "Say what every check found, those that passed too");
+void add_options(CLI::App& command, DoctorOptions& options) {
+  auto* json = command.add_flag("--json", options.json, "Print JSON");
+  command.add_flag("--all", options.all, "Say what every check found, those that passed too");
   command
-      ->add_option("--capture", options->capture,
-                   "Write what was looked at to FILE (.tar.gz), to be read with --sysroot once unpacked")
+      .add_option("--capture", options.capture,
+                  "Write what was looked at to FILE (.tar.gz), to be read with --sysroot once unpacked")
       ->type_name("FILE")
       ->excludes(json)
       ->check(CLI::Validator{[](std::string& file) { return file.empty() ? std::string{"needs a file name"} : std::string{}; }, ""});
-  command->callback([&chosen, options] {
-    chosen = [options](const CommonOptions& common) { return run_doctor(common, *options); };
-  });
 }
+
+}  // namespace
+
+extern const Subcommand doctor_command = {"doctor",
+                                          "Can a zero be trusted on this machine, and if not, what is to be done?",
+                                          prepare<DoctorOptions, add_options, run_doctor>};
 
 }  // namespace wopr

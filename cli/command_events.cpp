@@ -6,7 +6,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
-#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "commands.hpp"
@@ -176,18 +175,17 @@ int run_events(const CommonOptions& common, const EventOptions& options) {
   return EventReader{chosen->feed, std::move(*journal), options, chosen->ports}.run();
 }
 
+void add_options(CLI::App& command, EventOptions& options) {
+  command.add_flag("--json", options.json, "Print one line of JSON for each event");
+  command.add_flag("-f,--follow", options.follow, "Go on with new events until interrupted");
+  command.add_option("--since", options.since, "Events from then on, of other boots too (default: this boot)")
+      ->type_name("TIME");
+  command.add_option("--slot", options.slots, "Only events of this slot: its name or a PCI address")->type_name("SLOT");
+}
+
 }  // namespace
 
-void add_events(CLI::App& app, Command& chosen) {
-  auto* command = app.add_subcommand("events", "Show what the kernel's messages say of PCIe errors, newest last");
-  auto options = std::make_shared<EventOptions>();
-  command->add_flag("--json", options->json, "Print one line of JSON for each event");
-  command->add_flag("-f,--follow", options->follow, "Go on with new events until interrupted");
-  command->add_option("--since", options->since, "Events from then on, of other boots too (default: this boot)")->type_name("TIME");
-  command->add_option("--slot", options->slots, "Only events of this slot: its name or a PCI address")->type_name("SLOT");
-  command->callback([&chosen, options] {
-    chosen = [options](const CommonOptions& common) { return run_events(common, *options); };
-  });
-}
+extern const Subcommand events_command = {"events", "Show what the kernel's messages say of PCIe errors, newest last",
+                                          prepare<EventOptions, add_options, run_events>};
 
 }  // namespace wopr

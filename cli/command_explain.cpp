@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "commands.hpp"
@@ -41,16 +40,14 @@ int run_explain(const CommonOptions& common, const ExplainOptions& options) {
   return print(text);
 }
 
+void add_options(CLI::App& command, ExplainOptions& options) {
+  command.add_flag("--json", options.json, "Print JSON: the slot's part of the status, with its figures");
+  command.add_option("SLOT", options.slot, "A slot's name or a PCI address")->type_name("")->required();
+}
+
 }  // namespace
 
-void add_explain(CLI::App& app, Command& chosen) {
-  auto* command = app.add_subcommand("explain", "Why a slot has its grade: numbers, reasons, what to do");
-  auto options = std::make_shared<ExplainOptions>();
-  command->add_flag("--json", options->json, "Print JSON: the slot's part of the status, with its figures");
-  command->add_option("SLOT", options->slot, "A slot's name or a PCI address")->type_name("")->required();
-  command->callback([&chosen, options] {
-    chosen = [options](const CommonOptions& common) { return run_explain(common, *options); };
-  });
-}
+extern const Subcommand explain_command = {"explain", "Why a slot has its grade: numbers, reasons, what to do",
+                                           prepare<ExplainOptions, add_options, run_explain>};
 
 }  // namespace wopr

@@ -6,7 +6,6 @@
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstring>
-#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "bus/client_calls.hpp"
@@ -165,19 +164,17 @@ int run_export(const CommonOptions& common, const ExportOptions& options) {
   return finish(exporting, *file, query);
 }
 
+void add_options(CLI::App& command, ExportOptions& options) {
+  command.add_option("--since", options.since, "Begin here: a date, a time, or an age such as 7d")->type_name("TIME");
+  command.add_option("--until", options.until, "End here")->type_name("TIME");
+  command.add_option("--output", options.file, "A file that does not exist yet; - for standard output (default)")
+      ->type_name("FILE");
+  command.add_option("SLOT", options.slots, "Only these: a slot's name or a PCI address")->type_name("");
+}
+
 }  // namespace
 
-void add_export(CLI::App& app, Command& chosen) {
-  auto* command = app.add_subcommand("export", "Write what the service has recorded as a trace, for `replay`");
-  auto options = std::make_shared<ExportOptions>();
-  command->add_option("--since", options->since, "Begin here: a date, a time, or an age such as 7d")->type_name("TIME");
-  command->add_option("--until", options->until, "End here")->type_name("TIME");
-  command->add_option("--output", options->file, "A file that does not exist yet; - for standard output (default)")
-      ->type_name("FILE");
-  command->add_option("SLOT", options->slots, "Only these: a slot's name or a PCI address")->type_name("");
-  command->callback([&chosen, options] {
-    chosen = [options](const CommonOptions& common) { return run_export(common, *options); };
-  });
-}
+extern const Subcommand export_command = {"export", "Write what the service has recorded as a trace, for `replay`",
+                                          prepare<ExportOptions, add_options, run_export>};
 
 }  // namespace wopr

@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <memory>
 
 #include "bus/client_calls.hpp"
 #include "commands.hpp"
@@ -43,7 +42,7 @@ Result<HistoryQuery> query_of(const HistoryOptions& options) {
   return query;
 }
 
-int run_history(const HistoryOptions& options) {
+int run_history(const CommonOptions&, const HistoryOptions& options) {
   auto query = query_of(options);
   if (!query) {
     complain(query.error());
@@ -76,18 +75,18 @@ int run_history(const HistoryOptions& options) {
   return print(render_history(slots, query->by, detect_style(STDOUT_FILENO), table.watches()));
 }
 
+void add_options(CLI::App& command, HistoryOptions& options) {
+  command.add_option("--by", options.by, "Sum up by hour, day (default), boot or epoch")->type_name("WHAT");
+  command.add_option("--since", options.since, "Begin here: a date, a time, or an age such as 7d")->type_name("TIME");
+  command.add_option("--until", options.until, "End here")->type_name("TIME");
+  auto* json = command.add_flag("--json", options.json, "Print JSON");
+  command.add_flag("--csv", options.csv, "Print comma-separated values")->excludes(json);
+  command.add_option("SLOT", options.slots, "Only these: a slot's name or a PCI address")->type_name("");
+}
+
 }  // namespace
 
-void add_history(CLI::App& app, Command& chosen) {
-  auto* command = app.add_subcommand("history", "Show how many errors came when, and under how much load");
-  auto options = std::make_shared<HistoryOptions>();
-  command->add_option("--by", options->by, "Sum up by hour, day (default), boot or epoch")->type_name("WHAT");
-  command->add_option("--since", options->since, "Begin here: a date, a time, or an age such as 7d")->type_name("TIME");
-  command->add_option("--until", options->until, "End here")->type_name("TIME");
-  auto* json = command->add_flag("--json", options->json, "Print JSON");
-  command->add_flag("--csv", options->csv, "Print comma-separated values")->excludes(json);
-  command->add_option("SLOT", options->slots, "Only these: a slot's name or a PCI address")->type_name("");
-  command->callback([&chosen, options] { chosen = [options](const CommonOptions&) { return run_history(*options); }; });
-}
+extern const Subcommand history_command = {"history", "Show how many errors came when, and under how much load",
+                                           prepare<HistoryOptions, add_options, run_history>};
 
 }  // namespace wopr

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <chrono>
-#include <memory>
 #include <optional>
 #include <set>
 
@@ -75,7 +74,7 @@ int undo(const MarkOptions& options, const std::set<Bdf>& ports) {
                            to_rfc3339(undone->at), grades_of(ports)));
 }
 
-int run_mark(const MarkOptions& options) {
+int run_mark(const CommonOptions&, const MarkOptions& options) {
   if (options.undo != options.text.empty()) {
     complain({options.undo ? "--undo takes no TEXT" : "TEXT is missing", {},
               "say what was changed, such as \"redriver fitted\", or --undo"});
@@ -91,16 +90,17 @@ int run_mark(const MarkOptions& options) {
   return options.undo ? undo(options, *ports) : mark(options, *ports);
 }
 
+void add_options(CLI::App& command, MarkOptions& options) {
+  command.add_option("SLOT", options.slot, "A slot's name or a PCI address")->type_name("")->required();
+  command.add_option("TEXT", options.text, "What was changed, such as \"redriver fitted\"")->type_name("");
+  auto* at = command.add_option("--at", options.at, "It was changed then: a time, or an age such as 2h")
+                 ->type_name("TIME");
+  command.add_flag("--undo", options.undo, "Take back the slot's latest mark")->excludes(at);
+}
+
 }  // namespace
 
-void add_mark(CLI::App& app, Command& chosen) {
-  auto* command = app.add_subcommand("mark", "Say that something was changed at a slot; its grade begins anew");
-  auto options = std::make_shared<MarkOptions>();
-  command->add_option("SLOT", options->slot, "A slot's name or a PCI address")->type_name("")->required();
-  command->add_option("TEXT", options->text, "What was changed, such as \"redriver fitted\"")->type_name("");
-  auto* at = command->add_option("--at", options->at, "It was changed then: a time, or an age such as 2h")->type_name("TIME");
-  command->add_flag("--undo", options->undo, "Take back the slot's latest mark")->excludes(at);
-  command->callback([&chosen, options] { chosen = [options](const CommonOptions&) { return run_mark(*options); }; });
-}
+extern const Subcommand mark_command = {"mark", "Say that something was changed at a slot; its grade begins anew",
+                                        prepare<MarkOptions, add_options, run_mark>};
 
 }  // namespace wopr

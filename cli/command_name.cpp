@@ -8,21 +8,21 @@
 #include "render_names.hpp"
 
 namespace wopr {
+namespace {
 
-void add_name(CLI::App& app, Command& chosen) {
-  auto* command = app.add_subcommand("name", "Help to name the slots of an unknown board");
-  command->callback([&chosen] {
-    chosen = [](const CommonOptions& options) {
-      const auto places = options.places();
-      const auto monitor = LiveMonitor::start(places, "embedded");
-      if (!monitor) {
-        complain(monitor.error());
-        return exit_failed;
-      }
-      return print(render_names(monitor->machine(), monitor->status(), monitor->board(),
-                                (places.config / "wopr-aer.toml").string(), detect_style(STDOUT_FILENO)));
-    };
-  });
+int run_name(const CommonOptions& common) {
+  const auto places = common.places();
+  const auto monitor = LiveMonitor::start(places, "embedded");
+  if (!monitor) {
+    complain(monitor.error());
+    return exit_failed;
+  }
+  return print(render_names(monitor->machine(), monitor->status(), monitor->board(),
+                            (places.config / "wopr-aer.toml").string(), detect_style(STDOUT_FILENO)));
 }
+
+}  // namespace
+
+extern const Subcommand name_command = {"name", "Help to name the slots of an unknown board", prepare<run_name>};
 
 }  // namespace wopr

@@ -6,7 +6,6 @@
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstring>
-#include <memory>
 
 #include "commands.hpp"
 #include "core/trace/trace_recorder.hpp"
@@ -53,7 +52,7 @@ Result<void> record(LiveMonitor& monitor, int descriptor, std::uint64_t count) {
   return {};
 }
 
-int run(const CommonOptions& common, const RecordOptions& options) {
+int run_record(const CommonOptions& common, const RecordOptions& options) {
   int descriptor = STDOUT_FILENO;
   if (options.file != "-") {
     descriptor = open(options.file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
@@ -72,18 +71,16 @@ int run(const CommonOptions& common, const RecordOptions& options) {
   return exit_failed;
 }
 
-}  // namespace
-
-void add_record(CLI::App& app, Command& chosen) {
-  const auto own = std::make_shared<RecordOptions>();
-  auto* command = app.add_subcommand("record", "Record what this machine's links do, for `replay`");
-  command->add_option("FILE", own->file, "A file that does not exist yet; - for standard output")->required();
-  command->add_option("--count", own->count, "Stop after N samples (default: when interrupted)")
+void add_options(CLI::App& command, RecordOptions& options) {
+  command.add_option("FILE", options.file, "A file that does not exist yet; - for standard output")->required();
+  command.add_option("--count", options.count, "Stop after N samples (default: when interrupted)")
       ->type_name("N")
       ->check(CLI::PositiveNumber);
-  command->callback([own, &chosen] {
-    chosen = [own](const CommonOptions& common) { return run(common, *own); };
-  });
 }
+
+}  // namespace
+
+extern const Subcommand record_command = {"record", "Record what this machine's links do, for `replay`",
+                                          prepare<RecordOptions, add_options, run_record>};
 
 }  // namespace wopr

@@ -16,6 +16,11 @@
 namespace wopr {
 namespace {
 
+struct ReplayOptions {
+  std::string file;
+  bool json = false;
+};
+
 // Feeds the whole stream; the first line that is refused ends it.
 Result<void> feed(std::istream& in, const std::string& name, Replay& replay) {
   std::string text;
@@ -36,8 +41,9 @@ Result<void> feed(std::istream& in, const std::string& name, Replay& replay) {
   return {};
 }
 
-int run(const CommonOptions& options, const std::string& file, bool json) {
-  const auto config = load_config(options.places().config);
+int run_replay(const CommonOptions& common, const ReplayOptions& options) {
+  const auto& file = options.file;
+  const auto config = load_config(common.places().config);
   if (!config) {
     complain(config.error());
     return exit_failed;
@@ -54,23 +60,17 @@ int run(const CommonOptions& options, const std::string& file, bool json) {
     complain(fed.error());
     return exit_failed;
   }
-  return print(json ? replay_json(replay) : render_replay(replay, detect_style(STDOUT_FILENO)));
+  return print(options.json ? replay_json(replay) : render_replay(replay, detect_style(STDOUT_FILENO)));
+}
+
+void add_options(CLI::App& command, ReplayOptions& options) {
+  command.add_option("FILE", options.file, "The trace; - for standard input")->required();
+  command.add_flag("--json", options.json, "Print JSON");
 }
 
 }  // namespace
 
-void add_replay(CLI::App& app, Command& chosen) {
-  struct Options {
-    std::string file;
-    bool json = false;
-  };
-  const auto own = std::make_shared<Options>();
-  auto* command = app.add_subcommand("replay", "Play a recorded trace: what would have been said, and when");
-  command->add_option("FILE", own->file, "The trace; - for standard input")->required();
-  command->add_flag("--json", own->json, "Print JSON");
-  command->callback([own, &chosen] {
-    chosen = [own](const CommonOptions& options) { return run(options, own->file, own->json); };
-  });
-}
+extern const Subcommand replay_command = {"replay", "Play a recorded trace: what would have been said, and when",
+                                          prepare<ReplayOptions, add_options, run_replay>};
 
 }  // namespace wopr

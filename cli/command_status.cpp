@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "commands.hpp"
@@ -53,26 +52,24 @@ int run_status(const CommonOptions& common, const StatusOptions& options) {
   return run_watch(chosen->feed, watch);
 }
 
-}  // namespace
-
-void add_status(CLI::App& app, Command& chosen) {
-  auto* command = app.add_subcommand("status", "Show slots, links and errors since boot");
-  auto options = std::make_shared<StatusOptions>();
-  command->add_flag("--json", options->json, "Print JSON (every link; with --watch one line per refresh)");
-  command->add_flag("--all", options->all, "Show every link, empty slots too");
-  auto* watch = command->add_flag("--watch", options->watch, "Refresh until interrupted; show what is added");
-  command->add_option("--interval", options->interval, "Time between refreshes (default: sample_interval)")
+void add_options(CLI::App& command, StatusOptions& options) {
+  command.add_flag("--json", options.json, "Print JSON (every link; with --watch one line per refresh)");
+  command.add_flag("--all", options.all, "Show every link, empty slots too");
+  auto* watch = command.add_flag("--watch", options.watch, "Refresh until interrupted; show what is added");
+  command.add_option("--interval", options.interval, "Time between refreshes (default: sample_interval)")
       ->type_name("SECONDS")
       ->check(CLI::Range(shortest_interval, longest_interval).description(""))
       ->needs(watch);
-  command->add_option("--count", options->count, "Stop after N refreshes")
+  command.add_option("--count", options.count, "Stop after N refreshes")
       ->type_name("N")
       ->check(CLI::Validator{CLI::PositiveNumber}.description(""))
       ->needs(watch);
-  command->add_option("SLOT", options->slots, "Only these: a slot's name or a PCI address")->type_name("");
-  command->callback([&chosen, options] {
-    chosen = [options](const CommonOptions& common) { return run_status(common, *options); };
-  });
+  command.add_option("SLOT", options.slots, "Only these: a slot's name or a PCI address")->type_name("");
 }
+
+}  // namespace
+
+extern const Subcommand status_command = {"status", "Show slots, links and errors since boot",
+                                          prepare<StatusOptions, add_options, run_status>};
 
 }  // namespace wopr

@@ -8,12 +8,12 @@
 #include "output.hpp"
 
 namespace wopr {
+namespace {
 
-void add_version(CLI::App& app, Command& chosen) {
-  auto* command = app.add_subcommand("version", "Print the version");
-  command->callback([&chosen] {
-    chosen = [](const CommonOptions&) { return print(fmt::format("wopr-aer {}\n", program_version)); };
-  });
-}
+int run_version(const CommonOptions&) { return print(fmt::format("wopr-aer {}\n", program_version)); }
+
+}  // namespace
+
+extern const Subcommand version_command = {"version", "Print the version", prepare<run_version>};
 
 }  // namespace wopr

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// The subcommands. Each adds itself to the command line and says what to run when it is the one chosen; nothing
+// The subcommands. Each is one row: its name, its line of --help, and what it does with a command line. The row of NAME
+// stands in command_NAME.cpp, and cli/CMakeLists.txt lists the names; main() and --help are made of the rows. Nothing
 // runs while the command line is being read.
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -29,17 +31,25 @@ struct CommonOptions {
 // Gives the exit status.
 using Command = std::function<int(const CommonOptions&)>;
 
-void add_status(CLI::App& app, Command& chosen);
-void add_topology(CLI::App& app, Command& chosen);
-void add_doctor(CLI::App& app, Command& chosen);
-void add_explain(CLI::App& app, Command& chosen);
-void add_events(CLI::App& app, Command& chosen);
-void add_export(CLI::App& app, Command& chosen);
-void add_history(CLI::App& app, Command& chosen);
-void add_mark(CLI::App& app, Command& chosen);
-void add_name(CLI::App& app, Command& chosen);
-void add_record(CLI::App& app, Command& chosen);
-void add_replay(CLI::App& app, Command& chosen);
-void add_version(CLI::App& app, Command& chosen);
+struct Subcommand {
+  const char* name;
+  const char* help;                      // one line, no full stop
+  Command (*prepare)(CLI::App& command);  // adds the options it takes, and gives what runs once they are read
+};
+
+// For a row: `add` says what options there are and where in an Options they go, `run` does what they ask for.
+template <class Options, void (*add)(CLI::App& command, Options& options),
+          int (*run)(const CommonOptions& common, const Options& options)>
+Command prepare(CLI::App& command) {
+  const auto options = std::make_shared<Options>();
+  add(command, *options);
+  return [options](const CommonOptions& common) { return run(common, *options); };
+}
+
+// For the row of one without options of its own.
+template <int (*run)(const CommonOptions& common)>
+Command prepare(CLI::App&) {
+  return run;
+}
 
 }  // namespace wopr

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <exception>
 
+#include "command_list.hpp"
 #include "commands.hpp"
 #include "output.hpp"
 
@@ -38,18 +39,10 @@ int main(int argc, char** argv) {
     app.require_subcommand(1);
     app.fallthrough();
     add_common(app, options);
-    wopr::add_status(app, chosen);
-    wopr::add_topology(app, chosen);
-    wopr::add_explain(app, chosen);
-    wopr::add_history(app, chosen);
-    wopr::add_export(app, chosen);
-    wopr::add_mark(app, chosen);
-    wopr::add_doctor(app, chosen);
-    wopr::add_events(app, chosen);
-    wopr::add_name(app, chosen);
-    wopr::add_record(app, chosen);
-    wopr::add_replay(app, chosen);
-    wopr::add_version(app, chosen);
+    for (const auto* row : wopr::subcommands) {
+      auto* command = app.add_subcommand(row->name, row->help);
+      command->callback([&chosen, run = row->prepare(*command)] { chosen = run; });
+    }
     try {
       app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
