@@ -39,6 +39,7 @@ TEST(Words, TimesAreAsRoughAsTheyAreLong) {
   EXPECT_EQ(rough_duration(192min), "3.2 hours");
   EXPECT_EQ(rough_duration(47h), "47 hours");
   EXPECT_EQ(rough_duration(290h), "12 days");
+  EXPECT_DOUBLE_EQ(in_hours(90min), 1.5);
 }
 
 TEST(Words, ASentenceBeginsAndEndsAsOne) {

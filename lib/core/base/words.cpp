@@ -33,8 +33,12 @@ std::string enumerate(const std::vector<std::string>& words, std::size_t most) {
   return text;
 }
 
+double in_hours(Nanoseconds duration) {
+  return std::chrono::duration<double, std::chrono::hours::period>(duration).count();
+}
+
 std::string rough_duration(Nanoseconds duration) {
-  const auto hours = std::chrono::duration<double, std::chrono::hours::period>(duration).count();
+  const auto hours = in_hours(duration);
   if (hours * 3600 < 120) return plural(rounded(hours * 3600), "second");
   if (hours < 2) return plural(rounded(hours * 60), "minute");
   if (hours < 48) return fmt::format("{:.3g} hours", hours);

@@ -20,6 +20,8 @@ namespace wopr {
 // "PCIE1", "PCIE1 and PCIE2", "PCIE1, PCIE2 and PCIE3"; beyond `most`, "... and 4 more".
 [[nodiscard]] std::string enumerate(const std::vector<std::string>& words, std::size_t most = 8);
 
+// As a number, for rates and sums.
+[[nodiscard]] double in_hours(Nanoseconds duration);
 // As many digits as are worth reading: "90 seconds", "18 minutes", "3.2 hours", "12 days".
 [[nodiscard]] std::string rough_duration(Nanoseconds duration);
 

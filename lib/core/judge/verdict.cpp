@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "core/base/words.hpp"
+
 namespace wopr {
 namespace {
 
@@ -11,7 +13,6 @@ constexpr std::size_t index(Side side) { return static_cast<std::size_t>(side); 
 constexpr double significant = 0.05;
 constexpr std::uint64_t trend_episodes = 4;  // fewer cannot reach significance in halves anyway
 
-double hours(Nanoseconds duration) { return std::chrono::duration<double, std::ratio<3600>>(duration).count(); }
 double minutes(Nanoseconds duration) { return std::chrono::duration<double, std::ratio<60>>(duration).count(); }
 
 std::uint64_t errors_in(const DirectionRecord& record) { return record.errors + record.unwatched_errors; }
@@ -101,7 +102,7 @@ DirectionVerdict judge_direction(const LinkLedger& ledger, Side receiver) {
   verdict.exposure = exposure.seen[index(receiver)];
   const auto interval = poisson_interval(record.errors);
   const auto count = static_cast<double>(record.errors);
-  if (const auto loaded = hours(verdict.exposure); loaded > 0) {
+  if (const auto loaded = in_hours(verdict.exposure); loaded > 0) {
     verdict.per_hour = count / loaded;
     verdict.per_hour_interval = {interval.lower / loaded, interval.upper / loaded};
   }
@@ -121,8 +122,8 @@ void judge_trend(const LedgerState& state, Verdict& verdict) {
     (i < half ? rates.first : rates.second) += steps.episodes[i];
   }
   if (rates.first + rates.second < trend_episodes) return;
-  rates.first_exposure = hours(steps.step) * static_cast<double>(half);
-  rates.second_exposure = hours(state.epoch.exposure.loaded) - rates.first_exposure;
+  rates.first_exposure = in_hours(steps.step) * static_cast<double>(half);
+  rates.second_exposure = in_hours(state.epoch.exposure.loaded) - rates.first_exposure;
   verdict.trend_ratio = rate_ratio(rates);
   verdict.trend_p_value = rate_ratio_p_value(rates);
   verdict.trend = Trend::steady;
@@ -139,8 +140,8 @@ SiblingComparison compare(const LinkLedger& ledger, std::span<const SiblingSumma
     result.episodes += sibling.episodes;
     result.loaded += sibling.loaded;
   }
-  TwoRates rates{.first = result.episodes, .first_exposure = hours(result.loaded), .second = 0,
-                 .second_exposure = hours(ledger.state().epoch.exposure.loaded)};
+  TwoRates rates{.first = result.episodes, .first_exposure = in_hours(result.loaded), .second = 0,
+                 .second_exposure = in_hours(ledger.state().epoch.exposure.loaded)};
   for (const auto side : sides) rates.second += ledger.direction(side).episodes;
   if (rates.first + rates.second != 0) {
     result.ratio = rate_ratio(rates);

@@ -3,12 +3,11 @@
 // A verdict's numbers by name, for those who want to see them or to reckon with them.
 #include <cmath>
 
+#include "core/base/words.hpp"
 #include "core/judge/verdict.hpp"
 
 namespace wopr {
 namespace {
-
-double hours(Nanoseconds duration) { return std::chrono::duration<double, std::ratio<3600>>(duration).count(); }
 
 class Collector {
  public:
@@ -22,7 +21,7 @@ class Collector {
     add(way + "_errors", numbers.errors);
     add(way + "_episodes", numbers.episodes);
     add(way + "_worst_minute", numbers.worst_minute);
-    add(way + "_loaded_hours", hours(numbers.exposure));
+    add(way + "_loaded_hours", in_hours(numbers.exposure));
     if (numbers.exposure > Nanoseconds{}) {
       add(way + "_per_loaded_hour", numbers.per_hour);
       add(way + "_per_loaded_hour_low", numbers.per_hour_interval.lower);
@@ -48,15 +47,15 @@ Figures figures(const Verdict& verdict, const VerdictPolicy& policy) {
   // A first look has no numbers yet.
   if (exposure.watched + exposure.unwatched == Nanoseconds{}) return {};
   Collector all;
-  all.add("watched_hours", hours(exposure.watched));
-  all.add("loaded_hours", hours(exposure.loaded));
-  all.add("unwatched_hours", hours(exposure.unwatched));
+  all.add("watched_hours", in_hours(exposure.watched));
+  all.add("loaded_hours", in_hours(exposure.loaded));
+  all.add("unwatched_hours", in_hours(exposure.unwatched));
   all.add("to_host", verdict.directions[0]);
   all.add("to_device", verdict.directions[1]);
   all.add("other_slots", verdict.siblings.others);
   all.add("other_slots_candidates", verdict.siblings.candidates);
   all.add("other_slots_episodes", verdict.siblings.episodes);
-  all.add("other_slots_loaded_hours", hours(verdict.siblings.loaded));
+  all.add("other_slots_loaded_hours", in_hours(verdict.siblings.loaded));
   if (verdict.siblings.others != 0) {
     all.add("other_slots_ratio", verdict.siblings.ratio);
     all.add("other_slots_p", verdict.siblings.p_value);
@@ -65,7 +64,7 @@ Figures figures(const Verdict& verdict, const VerdictPolicy& policy) {
     all.add("trend_ratio", verdict.trend_ratio);
     all.add("trend_p", verdict.trend_p_value);
   }
-  if (verdict.until_clean) all.add("loaded_hours_until_clean", hours(*verdict.until_clean));
+  if (verdict.until_clean) all.add("loaded_hours_until_clean", in_hours(*verdict.until_clean));
   all.add("rule_marginal_episodes", policy.marginal_episodes);
   all.add("rule_marginal_window_min", policy.marginal_window_min);
   all.add("rule_rate_minutes", policy.rate_minutes);
