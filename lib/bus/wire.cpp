@@ -190,9 +190,10 @@ std::uint64_t to_usec(WallTime time) {
   return usec < 0 ? 0 : static_cast<std::uint64_t>(usec);
 }
 
-// Whatever a client sends: beyond the year 9999 all times are one.
+// Whatever the other side sends: all times are one beyond the year 2261, to which 64 bits of nanoseconds reach. Much of the
+// C++ library converts to them.
 WallTime from_usec(std::uint64_t usec) {
-  constexpr std::uint64_t latest = 253'402'300'799'999'999;
+  constexpr std::uint64_t latest = 9'214'646'399'999'999;
   return WallTime{std::chrono::microseconds{static_cast<std::int64_t>(std::min(usec, latest))}};
 }
 

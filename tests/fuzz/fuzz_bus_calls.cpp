@@ -54,9 +54,9 @@ void require_one_line(std::string_view text) {
   wopr::fuzz::require_plain(text);
 }
 
-// The latest a person can mean: the end of the year 9999.
+// To the end of the year 2261, which all of the C++ library can bear.
 void require_known_year(wopr::WallTime time) {
-  require(time.time_since_epoch().count() >= 0 && to_usec(time) <= 253'402'300'799'999'999);
+  require(time.time_since_epoch().count() >= 0 && to_usec(time) <= 9'214'646'399'999'999);
 }
 
 wopr::Status shown() {
