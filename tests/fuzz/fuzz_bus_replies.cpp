@@ -11,7 +11,6 @@
 #include <string_view>
 
 #include "bus/properties.hpp"
-#include "bus/properties.hpp"
 #include "bus/wire.hpp"
 #include "cli/json.hpp"
 #include "cli/render_status.hpp"
