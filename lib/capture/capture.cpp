@@ -190,7 +190,7 @@ void Capture::take_names() {
   constexpr const char* file = "usr/share/misc/pci.ids";
   const auto text = text_of(file, names_limit);
   if (!text) return;
-  std::set<std::pair<std::uint16_t, std::uint16_t>> ids;
+  std::set<PciId> ids;
   for (const auto& function : request_.machine.topology.functions) ids.insert({function.vendor, function.device});
   archive_.add_file(file, relevant_names(*text, ids));
 }

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <optional>
 
 #include "core/pci/config_space.hpp"
@@ -56,15 +55,6 @@ std::string_view trimmed(std::string_view text) {
   const auto first = text.find_first_not_of(" \t");
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
-// The first four hexadecimal digits of a row of pci.ids.
-std::optional<std::uint16_t> id_of(std::string_view row) {
-  std::uint16_t value = 0;
-  if (row.size() < 6 || row[4] != ' ') return std::nullopt;
-  const auto [end, error] = std::from_chars(row.data(), row.data() + 4, value, 16);
-  if (error != std::errc{} || end != row.data() + 4) return std::nullopt;
-  return value;
 }
 
 // The `number`th of a structure's strings, counted from 1; absent when there are fewer.
@@ -201,26 +191,9 @@ std::string relevant_build_options(std::string_view text) {
   return kept;
 }
 
-std::string relevant_names(std::string_view text, const std::set<std::pair<std::uint16_t, std::uint16_t>>& ids) {
+std::string relevant_names(std::string_view text, const std::set<PciId>& ids) {
   std::string kept;
-  std::optional<std::uint16_t> vendor;
-  bool vendor_written = false;
-  bool classes = false;
-  for_each_row(text, [&](std::string_view row) {
-    if (row.starts_with("C ")) classes = true;
-    if (classes || row.empty() || row.starts_with('#') || row.starts_with("\t\t")) return;
-    if (!row.starts_with('\t')) {
-      vendor = id_of(row);
-      vendor_written = false;
-      const auto first = vendor ? ids.lower_bound({*vendor, 0}) : ids.end();
-      if (first == ids.end() || first->first != *vendor) return;
-      kept += fmt::format("{}\n", row);
-      vendor_written = true;
-      return;
-    }
-    const auto device = id_of(row.substr(1));
-    if (vendor_written && device && ids.contains({*vendor, *device})) kept += fmt::format("{}\n", row);
-  });
+  PciIdPicker(ids).take(text, [&](const PciIdRow& row) { kept += fmt::format("{}\n", row.text); });
   return kept;
 }
 

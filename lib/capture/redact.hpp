@@ -12,6 +12,8 @@
 #include <string_view>
 #include <utility>
 
+#include "source/pci_ids.hpp"
+
 namespace wopr {
 
 // What a captured machine is called.
@@ -41,6 +43,6 @@ void redact_config_space(std::span<std::byte> bytes);
 [[nodiscard]] std::string relevant_build_options(std::string_view text);
 
 // Of pci.ids: the vendors and devices in `ids`.
-[[nodiscard]] std::string relevant_names(std::string_view text, const std::set<std::pair<std::uint16_t, std::uint16_t>>& ids);
+[[nodiscard]] std::string relevant_names(std::string_view text, const std::set<PciId>& ids);
 
 }  // namespace wopr

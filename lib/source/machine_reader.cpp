@@ -116,6 +116,9 @@ Machine read_machine(const Root& root, const ScanLimits& limits) {
   auto gpus = read_nvidia_gpus(root, asleep);
   absorb(machine.problems, std::move(gpus.problems));
   PciNames names(own_pci_ids(root));
+  std::set<PciId> ids;
+  for (const auto& function : functions.value) ids.insert({function.vendor, function.device});
+  names.learn(ids);
   for (auto& function : functions.value) {
     function.name = names.name(function.vendor, function.device);
     if (const auto gpu = gpus.value.find(function.bdf); gpu != gpus.value.end()) function.gpu = gpu->second;

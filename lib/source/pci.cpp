@@ -8,6 +8,8 @@
 #include <cstdarg>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
+#include <system_error>
 
 // libpci 3.9 has no extern "C" of its own (added in 3.14).
 extern "C" {
@@ -72,7 +74,6 @@ Result<PciAccessPtr> open_access(std::string sysfs_path) {
     access->error = throw_error;
     access->warning = collect_warning;
     access->debug = ignore_debug;
-    access->id_lookup_mode = 0;  // neither DNS nor the user's cache of it
     std::string parameter = "sysfs.path";
     if (pci_set_param(access.get(), parameter.data(), sysfs_path.data()) != 0)
       return fail("libpci knows no parameter sysfs.path", sysfs_path, "install libpci 3.9 or newer");
@@ -81,6 +82,15 @@ Result<PciAccessPtr> open_access(std::string sysfs_path) {
   } catch (const LibraryError& error) {
     return fail(error.message, std::move(sysfs_path));
   }
+}
+
+// Where the distribution keeps its list: libpci was built with it.
+std::string default_list() {
+  const PciAccessPtr access(pci_alloc());
+  std::string file = access->id_file_name == nullptr ? std::string{} : access->id_file_name;
+  // libpci with zlib names the compressed list, and does with the other (names-parse.c: pci_open).
+  if (std::error_code ignored; file.ends_with(".gz") && !std::filesystem::exists(file, ignored)) file.resize(file.size() - 3);
+  return file;
 }
 
 // "GeForce RTX 4090" of "AD102 [GeForce RTX 4090]"; nothing of "... Bridge 0 to bus[E:B]".
@@ -125,37 +135,23 @@ Partial<PciIdentity> PciBus::identify(const Bdf& bdf) {
   return result;
 }
 
-std::string PciNames::name(std::uint16_t vendor, std::uint16_t device) {
-  const auto [entry, added] = known_.try_emplace({vendor, device});
-  if (added) entry->second = look_up(vendor, device);
-  return entry->second;
+void PciNames::learn(const std::set<PciId>& ids) {
+  const auto names = read_pci_ids(file_.empty() ? default_list() : file_, ids);
+  for (const auto& id : ids) {
+    const auto [vendor, device] = id;
+    std::string& name = known_[id] = fmt::format("{:04x}:{:04x}", vendor, device);
+    const auto maker = names.vendors.find(vendor);
+    if (maker == names.vendors.end()) continue;
+    const auto product = names.devices.find(id);
+    const auto short_maker = short_vendor(maker->second);
+    const auto short_product = product == names.devices.end() ? name : short_device(product->second);
+    name = short_product.starts_with(short_maker) ? short_product : short_maker + " " + short_product;
+  }
 }
 
-std::string PciNames::look_up(std::uint16_t vendor, std::uint16_t device) {
-  std::string number = fmt::format("{:04x}:{:04x}", vendor, device);
-  if (!access_ && !failed_) {
-    auto access = open_access("/sys/bus/pci");  // never touched: only names are asked for
-    failed_ = !access;
-    if (access) access_ = std::move(*access);
-    if (access_ && !file_.empty()) pci_set_name_list_path(access_.get(), file_.data(), 0);
-  }
-  if (failed_) return number;
-  constexpr int only_local = PCI_LOOKUP_NO_NUMBERS | PCI_LOOKUP_NO_HWDB;
-  std::array<char, 512> buffer;
-  try {
-    const char* text = pci_lookup_name(access_.get(), buffer.data(), buffer.size(),
-                                       PCI_LOOKUP_VENDOR | only_local, static_cast<int>(vendor));
-    if (text == nullptr) return number;
-    const std::string maker = short_vendor(text);
-    text = pci_lookup_name(access_.get(), buffer.data(), buffer.size(), PCI_LOOKUP_DEVICE | only_local,
-                           static_cast<int>(vendor), static_cast<int>(device));
-    if (text == nullptr) return maker + " " + number;
-    const std::string product = short_device(text);
-    return product.starts_with(maker) ? product : maker + " " + product;
-  } catch (const LibraryError&) {
-    failed_ = true;  // pci.ids is broken; numbers do as well
-    return number;
-  }
+std::string PciNames::name(std::uint16_t vendor, std::uint16_t device) {
+  if (!known_.contains({vendor, device})) learn({{vendor, device}});
+  return known_[{vendor, device}];
 }
 
 std::string short_vendor(std::string_view vendor) {

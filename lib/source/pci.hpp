@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// libpci behind values; the only file that includes it. Identities of functions by address, and names from
-// pci.ids. libpci's error callback must not return and by default exits the process, for instance when a
+// libpci behind values; the only file that includes it. Identities of functions by address, and names. libpci's error callback must not return and by default exits the process, for instance when a
 // device is unplugged between its directory entry and its `vendor` file (lib/sysfs.c: sysfs_get_value,
 // mandatory). Here it throws an exception that never leaves pci.cpp, so a function that vanishes costs itself
 // and nothing else. The bus is never scanned by libpci (pci_scan_bus dies of one odd entry and leaks when it
@@ -12,6 +11,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,6 +19,7 @@
 
 #include "core/base/result.hpp"
 #include "core/pci/bdf.hpp"
+#include "source/pci_ids.hpp"
 #include "source/root.hpp"
 
 struct pci_access;  // NOLINT(readability-identifier-naming): libpci's
@@ -52,22 +53,21 @@ class PciBus {
   PciAccessPtr access_;
 };
 
-// Human names from a pci.ids, the host's unless another `file` is given; read at the first look-up (about 10 ms) and
-// kept.
+// Human names from a pci.ids, the host's unless another `file` is given.
 class PciNames {
  public:
   explicit PciNames(std::string file = {}) : file_(std::move(file)) {}
 
-  // "NVIDIA GeForce RTX 4090"; "NVIDIA 10de:2684" or "10de:2684" when pci.ids does not know better.
+  // Reads the list, once for all of them: about a millisecond. What it does not know is not looked for again.
+  void learn(const std::set<PciId>& ids);
+
+  // "NVIDIA GeForce RTX 4090"; "NVIDIA 10de:2684" or "10de:2684" when pci.ids does not know better. Learns what it was
+  // not told of before.
   [[nodiscard]] std::string name(std::uint16_t vendor, std::uint16_t device);
 
  private:
-  [[nodiscard]] std::string look_up(std::uint16_t vendor, std::uint16_t device);
-
-  std::string file_;  // libpci borrows it: before access_, so that it outlives it
-  PciAccessPtr access_;
-  bool failed_ = false;
-  std::map<std::pair<std::uint16_t, std::uint16_t>, std::string> known_;
+  std::string file_;
+  std::map<PciId, std::string> known_;
 };
 
 // Pure: "NVIDIA Corporation" -> "NVIDIA", "Advanced Micro Devices, Inc. [AMD/ATI]" -> "AMD".
