@@ -44,7 +44,7 @@ std::string row(const KernelMessage& message, std::string_view text) {
 }  // namespace
 
 std::string captured_messages(const Root& root, const std::string& boot_id, const std::string& host) {
-  auto journal = KernelJournal::open(root, {boot_id, {}});
+  auto journal = KernelJournal::open(root, {boot_id, {}}, JournalUse::read_once);
   if (!journal) return {};
   std::string text;
   std::size_t taken = 0;

@@ -38,7 +38,7 @@ void BootBeginning::mark(KernelFacts& facts) const {
 KernelFacts read_kernel_facts(const Root& root, const std::string& boot_id, std::size_t most) {
   KernelFacts unread;
   if (brings_no_messages(root)) return unread;
-  auto journal = KernelJournal::open(root, {boot_id, std::nullopt});
+  auto journal = KernelJournal::open(root, {boot_id, std::nullopt}, JournalUse::read_once);
   if (!journal) {
     unread.why_unread = journal.error().what;
     return unread;

@@ -83,6 +83,7 @@ std::string_view view(const void* data, std::size_t size) { return {static_cast<
 struct KernelJournal::State {
   std::unique_ptr<sd_journal, Release> journal;
   JournalSpan span;
+  JournalUse use = JournalUse::follow;
   std::string cursor;   // of the last entry given out; empty at the start
   bool started = false;
   std::vector<KernelMessage> log;  // of a journal that is text
@@ -155,9 +156,10 @@ KernelJournal::~KernelJournal() = default;
 KernelJournal::KernelJournal(KernelJournal&&) noexcept = default;
 KernelJournal& KernelJournal::operator=(KernelJournal&&) noexcept = default;
 
-Result<KernelJournal> KernelJournal::open(const Root& root, JournalSpan span) {
+Result<KernelJournal> KernelJournal::open(const Root& root, JournalSpan span, JournalUse use) {
   auto state = std::make_unique<State>();
   state->span = std::move(span);
+  state->use = use;
   const auto files = root.prefix() / "var/log/journal";
   const auto text = root.prefix() / "var/log/kernel.log";
   std::error_code ignored;
@@ -177,6 +179,7 @@ Result<KernelJournal> KernelJournal::open(const Root& root, JournalSpan span) {
   state->journal.reset(raw);
   (void)sd_journal_set_data_threshold(raw, max_kernel_line + 32);
   if (auto matched = state->match(); !matched) return std::unexpected(matched.error());
+  if (use == JournalUse::read_once) return KernelJournal(std::move(state));
   // From here on, what comes is noticed: what is there already is read first.
   if (const int fd = sd_journal_get_fd(raw); fd < 0) return std::unexpected(journal_error(fd, "follow the journal"));
   return KernelJournal(std::move(state));
@@ -212,7 +215,8 @@ Result<KernelJournal::Batch> KernelJournal::process(std::size_t most) {
   if (!s.journal) return s.process_text(most);
   auto* journal = s.journal.get();
   Batch batch;
-  const int change = sd_journal_process(journal);
+  const bool follow = s.use == JournalUse::follow;
+  const int change = follow ? sd_journal_process(journal) : SD_JOURNAL_NOP;
   if (change < 0) return std::unexpected(journal_error(change, "follow the journal"));
   const bool again = !s.started || change == SD_JOURNAL_INVALIDATE;
   if (again) {
@@ -234,7 +238,7 @@ Result<KernelJournal::Batch> KernelJournal::process(std::size_t most) {
       batch.gap = true;
     }
     char* cursor = nullptr;
-    if (sd_journal_get_cursor(journal, &cursor) >= 0) {
+    if (follow && sd_journal_get_cursor(journal, &cursor) >= 0) {
       s.cursor = cursor;
       std::free(cursor);
     }

@@ -27,11 +27,15 @@ struct JournalSpan {
   std::optional<WallTime> since;  // none before this
 };
 
+// To read once, as it is now, costs less than to follow: no place is kept, and nobody tells what comes.
+enum class JournalUse : std::uint8_t { follow, read_once };
+
 class KernelJournal {
  public:
   // Fails with what to do where there is no journal or none that this user may read. Below another root, the files
   // are those in var/log/journal, or `journalctl -k -o short-unix` as text in var/log/kernel.log.
-  [[nodiscard]] static Result<KernelJournal> open(const Root& root, JournalSpan span);
+  [[nodiscard]] static Result<KernelJournal> open(const Root& root, JournalSpan span,
+                                                  JournalUse use = JournalUse::follow);
   ~KernelJournal();
   KernelJournal(KernelJournal&&) noexcept;
   KernelJournal& operator=(KernelJournal&&) noexcept;
