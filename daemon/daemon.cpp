@@ -2,7 +2,6 @@
 #include "daemon.hpp"
 
 #include <fmt/format.h>
-#include <malloc.h>
 #include <spdlog/spdlog.h>
 #include <systemd/sd-daemon.h>
 
@@ -12,6 +11,7 @@
 #include <cstring>
 #include <utility>
 
+#include "memory.hpp"
 #include "source/clock.hpp"
 #include "state.hpp"
 
@@ -31,6 +31,9 @@ constexpr std::uint64_t helper_pause_us = 30'000'000;
 
 // So is clearing, when the helper broke off.
 constexpr std::uint64_t clear_pause_us = 30'000'000;
+
+// Trimming the heap takes some ten microseconds.
+constexpr std::uint64_t trim_pause_us = 30'000'000;
 
 // systemd is told that we are ready when the bus has given us our name, or this long after the first look at the
 // counters: a bus that takes its time holds up nobody's start.
@@ -168,7 +171,7 @@ void Daemon::State::take(const Observation& observation) {
     arm_announcer();
     show(observation.effects);
   }
-  if (observation.scanned) malloc_trim(0);  // it held pci.ids for a moment, which is more than all we keep
+  if (observation.scanned) let_go();
 }
 
 void Daemon::State::announce(std::vector<JournalRecord> records) { journal.write(std::move(records)); }
@@ -222,6 +225,7 @@ void Daemon::State::tell_ready() {
   if (std::exchange(ready, true)) return;
   sd_event_source_set_enabled(ready_timer.get(), SD_EVENT_OFF);
   sd_notifyf(0, "READY=1\nSTATUS=%s", status_line.c_str());
+  let_go();
 }
 
 void Daemon::State::ask_helper() {
@@ -250,6 +254,10 @@ void Daemon::State::sample() {
   give_up_dated();
   clear_bits();
   if (now() >= ask_helper_at) ask_helper();
+  if (now() >= trim_at) {
+    trim_heap();
+    trim_at = now() + trim_pause_us;
+  }
   // Evenly spaced; rounds that were missed (a suspended machine, a stopped process) are not made up for.
   next_sample = std::max(next_sample + interval(), now());
   sd_event_source_set_time(sample_timer.get(), next_sample);

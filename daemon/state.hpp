@@ -57,6 +57,7 @@ struct Daemon::State {
   bool clearing_was_permitted = false;
   std::uint64_t clear_again_at = 0;  // monotonic us
   std::uint64_t ask_helper_at = 0;  // monotonic us
+  std::uint64_t trim_at = 0;  // monotonic us
   std::optional<BusService> bus;  // after the loop: it must go first
   std::optional<KernelWatch> kernel;
   EventSource store_io;

@@ -219,6 +219,7 @@ class Store::State {
   void mark_for_readers() {
     (void)(*statements_)("SELECT 1 FROM meta LIMIT 1").executeStep();
     statements_->reset();
+    (void)sqlite3_db_release_memory(database_->getHandle());  // a minute passes before it is used again
   }
 
   std::expected<void, StoreFailure> open_existing() {

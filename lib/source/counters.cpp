@@ -80,7 +80,7 @@ bool same(const timespec& a, const timespec& b) { return a.tv_sec == b.tv_sec &&
 
 struct CounterReader::State {
   State(const Root& at, std::string boot, const CounterLimits& within)
-      : root(at), live(at.is_live()), boot_id(std::move(boot)), limits(within), buffer(within.file_bytes + 1) {}
+      : root(at), live(at.is_live()), boot_id(std::move(boot)), limits(within) {}
 
   bool open_bus(std::vector<Error>& problems);
   void read(Watched& watched, Round& round);
@@ -98,7 +98,9 @@ struct CounterReader::State {
   bool live;  // asked for every function in every round
   std::string boot_id;
   CounterLimits limits;
-  std::vector<char> buffer;
+  // Left as it is, so that of what a page of sysfs never fills nothing is ours.
+  std::size_t buffer_size = limits.file_bytes + 1;
+  std::unique_ptr<char[]> buffer = std::make_unique_for_overwrite<char[]>(buffer_size);
   UniqueFd bus;
   std::map<Bdf, Watched> functions;
   std::size_t held = 0;
@@ -184,7 +186,7 @@ Presence CounterReader::State::read_file(Watched& watched, std::size_t index, bo
   // One pread gives a whole attribute: kernfs renders it into one buffer of a page, and ours is larger.
   ssize_t got = 0;
   do {
-    got = ::pread(file.fd.get(), buffer.data(), buffer.size(), 0);
+    got = ::pread(file.fd.get(), buffer.get(), buffer_size, 0);
   } while (got < 0 && errno == EINTR);
   if (got < 0) return report(fail_errno(errno, path_of(watched, index)).error());
   const auto size = static_cast<std::size_t>(got);
@@ -195,9 +197,9 @@ Presence CounterReader::State::read_file(Watched& watched, std::size_t index, bo
                       {}},
                 0});
   const bool as_before =
-      file.parsed && size == file.bytes.size() && std::memcmp(file.bytes.data(), buffer.data(), size) == 0;
+      file.parsed && size == file.bytes.size() && std::memcmp(file.bytes.data(), buffer.get(), size) == 0;
   if (!as_before) {
-    file.bytes.assign(buffer.data(), size);
+    file.bytes.assign(buffer.get(), size);
     parse(file, index, path_of(watched, index));
     changed = true;
   }

@@ -183,6 +183,7 @@ Partial<CounterFile> parse_counters(std::string_view text, std::string_view wher
       result.value.counts.push_back(std::move(*count));
     }
   }
+  result.value.counts.shrink_to_fit();  // they are kept, for each function
   return result;
 }
 
