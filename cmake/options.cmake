@@ -25,6 +25,17 @@ target_compile_options(wopr_options INTERFACE
   $<$<CONFIG:Release>:-fstack-protector-strong -D_FORTIFY_SOURCE=2 -ffile-prefix-map=${PROJECT_SOURCE_DIR}=.>)
 target_link_options(wopr_options INTERFACE $<$<CONFIG:Release,RelWithDebInfo>:LINKER:-z,relro,-z,now>)
 
+# What is shipped is compiled for size: with the standard library's templates, code for speed is 2.5 times as large, and
+# all of it is the service's for as long as it runs (docs/testing.md, "Weight"). The few files where the time goes are
+# for speed: wopr_fast(FILE...).
+macro(wopr_small)
+  add_compile_options($<$<CONFIG:Release>:-Os>
+    $<$<CONFIG:Release>:-Wno-maybe-uninitialized>)  # false alarms for std::optional at -Os (GCC bug 80635)
+endmacro()
+function(wopr_fast)
+  set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-O2>)
+endfunction()
+
 # Headers of the standard library and of fmt that most files include are compiled once. A build without it (any other
 # preset) shows whether each file includes what it uses.
 option(WOPR_PRECOMPILE "Precompile common headers" OFF)
