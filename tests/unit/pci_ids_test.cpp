@@ -95,19 +95,20 @@ TEST(PciIds, SaysWhatLibpciSays) {
     void operator()(pci_access* access) const { pci_cleanup(access); }
   };
   const std::unique_ptr<pci_access, Cleanup> access(pci_alloc());
+  access->method = PCI_ACCESS_SYS_BUS_PCI;
+  pci_init(access.get());
   std::string file = access->id_file_name;
   // libpci with zlib names the compressed list, and does with the other.
   if (!std::ifstream(file) && file.ends_with(".gz")) file.resize(file.size() - 3);
   if (!std::ifstream(file)) GTEST_SKIP() << "no " << file << " on this machine";
   std::set<PciId> ids;
-  for (const unsigned vendor : {0x1000U, 0x1002U, 0x1022U, 0x10b5U, 0x10deU, 0x10ecU, 0x144dU, 0x15b3U, 0x1a03U, 0x1af4U,
-                                0x1b36U, 0x8086U, 0xfffeU, 0xffffU}) {
+  for (const unsigned vendor : {0x1022U, 0x10deU, 0xfffeU}) {
     for (unsigned device = 0; device <= 0xffff; ++device) {
       ids.insert({static_cast<std::uint16_t>(vendor), static_cast<std::uint16_t>(device)});
     }
   }
   const auto names = read_pci_ids(file, ids);
-  EXPECT_GT(names.devices.size(), 5000U);
+  EXPECT_GT(names.devices.size(), 1000U);
   constexpr int only_local = PCI_LOOKUP_NO_NUMBERS | PCI_LOOKUP_NO_HWDB;
   std::array<char, 1024> buffer{};
   const auto said = [](const char* text) { return std::string(text == nullptr ? "" : text); };
