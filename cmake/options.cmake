@@ -7,9 +7,9 @@ target_compile_options(wopr_options INTERFACE
   -Wimplicit-fallthrough -Wformat=2
   $<$<BOOL:${WOPR_WERROR}>:-Werror>)
 if(WOPR_SANITIZE)
-  target_compile_options(wopr_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+  target_compile_options(wopr_options INTERFACE -fsanitize=${WOPR_SANITIZE} -fno-sanitize-recover=undefined -fno-omit-frame-pointer
     -Wno-maybe-uninitialized)  # false alarms in std::regex under the sanitizers (GCC bug 105562)
-  target_link_options(wopr_options INTERFACE -fsanitize=address,undefined)
+  target_link_options(wopr_options INTERFACE -fsanitize=${WOPR_SANITIZE})
 endif()
 if(WOPR_FUZZ)
   target_compile_options(wopr_options INTERFACE -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
