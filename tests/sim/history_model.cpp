@@ -7,6 +7,7 @@
 // lived to write it down. One fixed seed for each run of sequences and one from the clock, which is printed.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -342,6 +343,7 @@ class Model : public HistoryBackend {
 
 template <class D>
 void play(std::uint64_t first_seed, int sequences, int steps) {
+  if (std::getenv("WOPR_LONG") != nullptr) sequences *= 10;
   for (int i = 0; i < sequences; ++i) {
     const auto seed = first_seed + static_cast<std::uint64_t>(i);
     D disk;
