@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The history of the service in the virtual WOPR: beginning one, and what it says beside what the kernel counts.
 
-WOPR_STORE_FULL=1 in the environment asks for the long forms of its tests.
+WOPR_LONG=1 in the environment asks for the long forms of its tests.
 """
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from service import UNIT, Asker, within
 
 DIRECTORY = "/var/lib/wopr-aer"
 FILE = f"{DIRECTORY}/history.db"
-FULL = bool(os.environ.get("WOPR_STORE_FULL"))
+FULL = bool(os.environ.get("WOPR_LONG"))
 HARM_ERRORS = 600 if FULL else 5  # ten a second
 ANSWER_MS = 100.0
 HANGING_MS = 1000.0
