@@ -65,7 +65,7 @@ std::string short_name(std::string_view name) {
 }
 
 std::string describe_device(const SlotStatus& slot) {
-  if (!slot.device) return "empty";
+  if (!slot.device) return slot.gone ? "gone" : "empty";
   auto name = slot.name.empty() ? to_string(*slot.device) : short_name(slot.name);
   if (!slot.gpu) return name;
   // Everybody knows who makes them, and lines are short.
@@ -106,7 +106,7 @@ std::string describe_speed(std::optional<double> speed_gts, std::optional<unsign
 
 Cell describe_link(const SlotStatus& slot) {
   const auto& link = slot.link;
-  if (!slot.device) return {"empty", Ink::faint};
+  if (!slot.device) return slot.gone ? Cell{"GONE", Ink::bad} : Cell{"empty", Ink::faint};
   const auto now = describe_speed(link.speed_gts, link.width);
   switch (link.state) {
     case LinkState::ok: return {now, Ink::plain};

@@ -174,9 +174,29 @@ void say_candidates(std::vector<Cell>& lines, const Status& status, const Slots&
   lines.push_back({std::move(text), Ink::bad});
 }
 
+// A machine from which something has gone is not well, whatever the counters of the rest say.
+void say_gone(std::vector<Cell>& lines, const Status& status) {
+  const auto left = slots_left(status);
+  if (left.empty()) return;
+  std::size_t gpus = 0, others = 0;
+  for (const auto& slot : status.slots) {
+    if (slot.gone) ++(slot.gone->gpu ? gpus : others);
+  }
+  std::string what = gpus != 0 ? plural(gpus, "GPU") : plural(others, "device");
+  if (gpus != 0 && others != 0) what += " and " + plural(others, "other device");
+  const bool one = gpus + others == 1;
+  lines.push_back({fmt::format("{} {} gone: {}. What was counted there is kept; no more can be seen.", what, one ? "has" : "have",
+                               enumerate(left)),
+                   Ink::bad});
+}
+
 // "7 GPU slots", "8 GPUs in 4 slots".
 std::string population(const Status& status, const Slots& gpus) {
-  if (gpus.empty()) return fmt::format("No GPU found, {}", plural(status.slots.size(), "PCI Express link"));
+  if (gpus.empty()) {
+    const auto present = std::ranges::count_if(status.slots, [](const SlotStatus& slot) { return slot.device || !slot.gone; });
+    const bool left = std::ranges::any_of(status.slots, [](const SlotStatus& slot) { return slot.gone && slot.gone->gpu; });
+    return fmt::format("No GPU {}, {}", left ? "left" : "found", plural(static_cast<std::size_t>(present), "PCI Express link"));
+  }
   std::set<std::string_view> labels;
   for (const auto* slot : gpus) labels.insert(slot->slot.label);
   if (labels.size() == gpus.size()) return plural(gpus.size(), "GPU slot");
@@ -223,6 +243,7 @@ std::vector<Cell> headline(const Status& status, const Slots& slots) {
   std::vector<Cell> lines;
   say_candidates(lines, status, slots);
   const bool counted = !lines.empty();  // the slots, in words
+  say_gone(lines, status);
   say_unseen(lines, gpus.empty() ? subjects : gpus);
   say_errors(lines, status, slots);
   say_lost(lines, status, slots);

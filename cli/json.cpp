@@ -206,6 +206,9 @@ Json to_json(const SlotStatus& slot) {
   json["before_monitoring_uncorrectable"] =
       both_ends(before_uncorrectable_json(slot.port_end), before_uncorrectable_json(slot.device_end));
   json["lifetime"] = lifetime_json(slot.lifetime);
+  if (slot.gone) {
+    json["gone"] = {{"since", to_rfc3339(slot.gone->since)}, {"name", text_or_null(slot.gone->name)}, {"gpu", slot.gone->gpu}};
+  }
   json["latched"] = both_ends(latched_json(slot.port_end), latched_json(slot.device_end));
   json["latched"]["root_port"] = root_status_json(slot.root_error_status);
   json["latched_since"] = both_ends(latched_since_json(slot.port_end), latched_since_json(slot.device_end));

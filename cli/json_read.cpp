@@ -218,6 +218,9 @@ SlotStatus slot_of(const Json& json) {
   slot.root_error_status = root_status_of(json);
   slot.root_port_messages = messages_of(json.at("root_port_messages"));
   slot.lifetime = lifetime_of(json);
+  if (const auto gone = json.find("gone"); gone != json.end()) {
+    slot.gone = DeviceGone{time_of(gone->at("since")), text_member(*gone, "name"), gone->at("gpu").get<bool>()};
+  }
   slot.unattributed = optional_member<std::uint64_t>(json, "unattributed").value_or(0);
   slot.lower_bound = json.at("correctable").at("lower_bound").get<bool>();
   slot.grade = word_of<Grade>(json.at("grade"));

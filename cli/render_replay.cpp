@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "core/base/rfc3339.hpp"
@@ -82,10 +83,10 @@ std::string render_replay(const Replay& replay, const Style& style) {
   }
   if (replay.changes().empty()) text += "No verdict changed.\n";
   text += fmt::format("\nAt the end, {}:\n", to_rfc3339(replay.now().wall));
-  for (const auto& port : replay.judging().ports()) {
-    const auto& answer = replay.judging().answer(port);
-    const auto verdict = replay.judging().verdict(port);
-    text += fmt::format("\n{} ({}): {}\n", replay.judging().facts(port).slot, to_string(port),
+  for (const auto& [port, link] : replay.links()) {
+    const auto& answer = replay.judging().answer(link);
+    const auto verdict = replay.judging().verdict(link);
+    text += fmt::format("\n{} ({}): {}\n", replay.judging().facts(link).slot, to_string(port),
                         style.paint(answer_text(answer), ink_of(answer.grade)));
     for (const auto& reason : verdict.reasons) text += paragraph("    ", reason, style);
   }
@@ -97,26 +98,28 @@ std::string replay_json(const Replay& replay) {
   json["schema"] = 1;
   json["end"] = to_rfc3339(replay.now().wall);
   json["changes"] = Json::array();
+  std::map<LinkId, Bdf> port_of;
+  for (const auto& [port, link] : replay.links()) port_of[link] = port;
   for (const auto& [change, loaded] : replay.changes()) {
     json["changes"].push_back({{"time", to_rfc3339(change.at.wall)},
                                {"t", std::chrono::duration<double>(change.at.boot).count()},
                                {"slot", change.slot},
-                               {"port", to_string(change.port)},
+                               {"port", to_string(port_of.at(change.link))},
                                {"loaded_hours", hours_of(loaded)},
                                {"before", answer_json(change.before)},
                                {"after", answer_json(change.after)},
                                {"reason", change.reason}});
   }
   json["slots"] = Json::array();
-  for (const auto& port : replay.judging().ports()) {
-    const auto& facts = replay.judging().facts(port);
-    const auto verdict = replay.judging().verdict(port);
+  for (const auto& [port, link] : replay.links()) {
+    const auto& facts = replay.judging().facts(link);
+    const auto verdict = replay.judging().verdict(link);
     auto slot = answer_json(verdict.answer);
     slot["slot"] = facts.slot;
     slot["port"] = to_string(port);
     slot["to_host"] = direction_json(verdict.directions[0]);
     slot["to_device"] = direction_json(verdict.directions[1]);
-    slot["counts"] = counts_json(replay.judging().ledger(port).state().lifetime);
+    slot["counts"] = counts_json(replay.judging().ledger(link).state().lifetime);
     slot["trend"] = to_string(verdict.trend);
     slot["loaded_hours_until_clean"] = verdict.until_clean ? Json(hours_of(*verdict.until_clean)) : Json(nullptr);
     slot["reasons"] = verdict.reasons;

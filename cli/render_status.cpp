@@ -25,7 +25,7 @@ bool is_shown(const Status& status, const SlotStatus& slot, const StatusView& vi
   const auto is_gpu_slot = [](const SlotStatus& other) { return other.gpu.has_value(); };
   if (slot.device && std::none_of(status.slots.begin(), status.slots.end(), is_gpu_slot)) return true;
   if (view.watch != nullptr && view.watch->keeps(slot.port)) return true;
-  return slot.gpu.has_value() || has_errors(slot) || has_bad_link(slot) || is_accused(slot);
+  return slot.gpu.has_value() || slot.gone || has_errors(slot) || has_bad_link(slot) || is_accused(slot);
 }
 
 // "2 GeForce RTX 4090": the column's title says GPU.

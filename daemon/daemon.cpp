@@ -198,14 +198,17 @@ void Daemon::State::watch_kernel() {
   if (!known.read && known.why_unread.empty()) return;  // a faked machine that brings no messages
   KernelWatchCalls calls;
   calls.facts = [this](const KernelFacts& facts) { take(monitor.take_kernel_facts(facts)); };
+  calls.earlier = [this](const std::vector<WitnessEvent>& events) { take(monitor.take_witness(events)); };
   calls.events = [this](const std::vector<WitnessEvent>& events) { take_kernel_events(events); };
   calls.trouble = [](const Error& error) { spdlog::warn("<4>{}; what the kernel says of errors is not followed", to_string(error)); };
   kernel.emplace(event.get(), std::move(calls));
   kernel->start(Root(options.sysroot), monitor.machine().boot_id, known);
 }
 
-// Records of the firmware are told where nobody else counts; all else is history, read with `wopr-aer events`.
+// What they say of a link goes to the judge; records of the firmware are told where nobody else counts. All else is
+// read with `wopr-aer events`.
 void Daemon::State::take_kernel_events(const std::vector<WitnessEvent>& events) {
+  take(monitor.take_witness(events));
   const auto is_firmware = [](const WitnessEvent& e) { return e.kind == WitnessKind::firmware; };
   if (std::ranges::none_of(events, is_firmware)) return;
   const auto status = monitor.status();

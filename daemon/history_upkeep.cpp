@@ -82,24 +82,25 @@ void Daemon::State::mark_at(const Bdf& port, std::string text, WallTime at, std:
   take(monitor.sample());
   auto question = monitor.begin_dated_mark(port, std::move(text), at, std::move(by));
   if (!question) return done(std::unexpected(question.error()));
+  const LinkId link{question->link};
   remember(true);
   if (!store->judge_again(++dated_number, std::move(*question))) {
-    monitor.cancel_dated_mark(port);
+    monitor.cancel_dated_mark(link);
     return done(fail("too many marks for a time in the past at once", {}, "try again in a moment"));
   }
-  dated.emplace(dated_number, Dated{port, now() + dated_patience_us, std::move(done)});
+  dated.emplace(dated_number, Dated{link, now() + dated_patience_us, std::move(done)});
 }
 
 void Daemon::State::hear_judged() {
   for (auto& [number, ledger] : store->take_judged()) {
     auto waiting = dated.extract(number);
     if (waiting.empty()) continue;  // given up
-    const auto& port = waiting.mapped().port;
+    const auto& link = waiting.mapped().link;
     Result<void> result;
     if (!ledger) {
-      monitor.cancel_dated_mark(port);
+      monitor.cancel_dated_mark(link);
       result = std::unexpected(ledger.error());
-    } else if (auto marked = monitor.finish_dated_mark(port, std::move(*ledger))) {
+    } else if (auto marked = monitor.finish_dated_mark(link, std::move(*ledger))) {
       take(*marked);
       remember(true);
     } else {
@@ -112,7 +113,7 @@ void Daemon::State::hear_judged() {
 void Daemon::State::give_up_dated() {
   while (!dated.empty() && dated.begin()->second.until <= now()) {
     auto late = dated.extract(dated.begin());
-    monitor.cancel_dated_mark(late.mapped().port);
+    monitor.cancel_dated_mark(late.mapped().link);
     late.mapped().done(fail("the history did not answer in time; nothing was marked", {}, "see wopr-aer status"));
   }
 }

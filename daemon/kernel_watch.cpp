@@ -3,8 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <ctime>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -107,7 +109,9 @@ void KernelWatch::State::stop(const Error& error) {
 
 void KernelWatch::State::tell() {
   auto events = assembler.take_events();
-  std::erase_if(events, [&](const WitnessEvent& e) { return e.since_boot < started; });
+  const auto fresh = std::ranges::stable_partition(events, [&](const WitnessEvent& e) { return e.since_boot < started; });
+  const std::vector<WitnessEvent> earlier(std::make_move_iterator(events.begin()), std::make_move_iterator(fresh.begin()));
+  events.erase(events.begin(), fresh.begin());
   if (caught_up) {
     auto facts = assembler.facts();
     beginning.mark(facts);
@@ -116,6 +120,7 @@ void KernelWatch::State::tell() {
       calls.facts(known);
     }
   }
+  if (!earlier.empty()) calls.earlier(earlier);
   if (!events.empty()) calls.events(events);
 }
 

@@ -19,7 +19,8 @@ namespace wopr {
 
 struct KernelWatchCalls {
   std::function<void(const KernelFacts&)> facts;                 // what the machine is known by has changed
-  std::function<void(const std::vector<WitnessEvent>&)> events;  // since the service started
+  std::function<void(const std::vector<WitnessEvent>&)> earlier;  // of this boot, from before the service started
+  std::function<void(const std::vector<WitnessEvent>&)> events;   // since it started
   std::function<void(const Error&)> trouble;                     // the messages cannot be followed (any longer)
 };
 

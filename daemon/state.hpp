@@ -42,7 +42,7 @@ struct Daemon::State {
   JournalSink journal{"wopr-aerd", log_record};
   std::unique_ptr<StoreThread> store;  // null when no history is kept
   struct Dated {
-    Bdf port;
+    LinkId link;
     std::uint64_t until;  // monotonic us
     std::function<void(Result<void>)> done;
   };

@@ -155,6 +155,11 @@ std::span<const SlotStatus> Objects::links() const {
   return std::span{status_.slots}.first(std::min(status_.slots.size(), max_objects));
 }
 
+const SlotStatus* Objects::find(const LinkId& link) const {
+  const auto found = std::ranges::find(links(), link, &SlotStatus::id);
+  return found == links().end() ? nullptr : &*found;
+}
+
 const SlotStatus* Objects::find(const Bdf& port) const {
   const auto all = links();
   const auto found = std::ranges::lower_bound(all, port, {}, &SlotStatus::port);

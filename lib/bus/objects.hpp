@@ -39,6 +39,7 @@ class Objects {
   // The links that have an object.
   [[nodiscard]] std::span<const SlotStatus> links() const;
   [[nodiscard]] const SlotStatus* find(const Bdf& port) const;
+  [[nodiscard]] const SlotStatus* find(const LinkId& link) const;
 
   // While set, this link is served although it has gone: InterfacesRemoved needs to know what it was.
   void set_leaving(const SlotStatus* link) { leaving_ = link; }

@@ -146,6 +146,30 @@ bool put_lifetime(SlotStatus& slot, Dict<Dict<Counts>> by_side) {
   return true;
 }
 
+// A device that left is told by three properties, whatever order they come in.
+DeviceGone& gone_in(SlotStatus& slot) { return slot.gone ? *slot.gone : slot.gone.emplace(); }
+
+std::uint64_t gone_since_of(const SlotStatus& slot) { return slot.gone ? to_usec(slot.gone->since) : 0; }
+
+bool put_gone_since(SlotStatus& slot, std::uint64_t usec) {
+  if (usec != 0) gone_in(slot).since = from_usec(usec);
+  return true;
+}
+
+std::string gone_name_of(const SlotStatus& slot) { return slot.gone ? slot.gone->name : std::string(); }
+
+bool put_gone_name(SlotStatus& slot, std::string name) {
+  if (!name.empty()) gone_in(slot).name = std::move(name);
+  return true;
+}
+
+bool gone_gpu_of(const SlotStatus& slot) { return slot.gone && slot.gone->gpu; }
+
+bool put_gone_gpu(SlotStatus& slot, bool gpu) {
+  if (gpu) gone_in(slot).gpu = true;
+  return true;
+}
+
 std::uint64_t lifetime_since_of(const SlotStatus& slot) { return slot.lifetime ? to_usec(slot.lifetime->since) : 0; }
 
 bool put_lifetime_since(SlotStatus& slot, std::uint64_t usec) {
@@ -478,6 +502,9 @@ constexpr std::array link_table = {
     property<S, before_of, put_before>("BeforeMonitoring"),
     property<S, lifetime_of, put_lifetime>("Lifetime"),
     property<S, lifetime_since_of, put_lifetime_since>("LifetimeSince"),
+    property<S, gone_since_of, put_gone_since>("GoneSince"),
+    property<S, gone_name_of, put_gone_name>("GoneName"),
+    property<S, gone_gpu_of, put_gone_gpu>("GoneIsGpu"),
     property<S, latched_of, put_latched>("Latched"),
     property<S, latched_since_of, put_latched_since>("LatchedSince"),
     property<S, root_status_of, put_root_status>("RootErrorStatus"),

@@ -45,11 +45,11 @@ int emit_link(sd_bus* bus, const char* member, const SlotStatus& link) {
                             wire_text(link.slot.label).c_str());
 }
 
-int emit_errors(sd_bus* bus, const ErrorsCounted& errors) {
+int emit_errors(sd_bus* bus, const Bdf& port, const ErrorsCounted& errors) {
   Handle<sd_bus_message> signal;
   int r = sd_bus_message_new_signal(bus, into(signal), root_path, manager_interface, "ErrorsCounted");
   if (r >= 0) {
-    r = sd_bus_message_append(signal.get(), "osss", link_path(errors.port).c_str(), wire_text(errors.slot).c_str(),
+    r = sd_bus_message_append(signal.get(), "osss", link_path(port).c_str(), wire_text(errors.slot).c_str(),
                               std::string{to_string(errors.side)}.c_str(),
                               std::string{to_string(errors.severity)}.c_str());
   }
@@ -59,10 +59,10 @@ int emit_errors(sd_bus* bus, const ErrorsCounted& errors) {
   return r;
 }
 
-int emit_verdict(sd_bus* bus, const VerdictChanged& change) {
+int emit_verdict(sd_bus* bus, const Bdf& port, const VerdictChanged& change) {
   const auto text = [](std::string_view value) { return std::string(value); };
   return sd_bus_emit_signal(bus, root_path, manager_interface, "VerdictChanged", "ossssbss",
-                            link_path(change.port).c_str(), wire_text(change.slot).c_str(),
+                            link_path(port).c_str(), wire_text(change.slot).c_str(),
                             text(to_string(change.before.grade)).c_str(), text(to_string(change.after.grade)).c_str(),
                             text(to_string(change.after.direction)).c_str(), change.after.riser_candidate ? 1 : 0,
                             text(to_string(change.after.confidence)).c_str(), wire_text(change.reason).c_str());
@@ -140,11 +140,13 @@ class BusService::State {
   // What the kernel had counted before our first look is in the properties and no event.
   void announce(const ErrorsCounted& errors) {
     if (errors.before_monitoring) return;
-    if (auto* bus = willing_bus()) (void)sent(emit_errors(bus, errors));
+    const auto* link = objects_.find(errors.link);
+    if (auto* bus = willing_bus(); bus != nullptr && link != nullptr) (void)sent(emit_errors(bus, link->port, errors));
   }
 
   void announce(const VerdictChanged& change) {
-    if (auto* bus = willing_bus()) (void)sent(emit_verdict(bus, change));
+    const auto* link = objects_.find(change.link);
+    if (auto* bus = willing_bus(); bus != nullptr && link != nullptr) (void)sent(emit_verdict(bus, link->port, change));
   }
 
   void announce() {

@@ -64,13 +64,14 @@ void append(std::vector<Effect>& effects, std::vector<Effect> more) {
   effects.insert(effects.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
 }
 
-// One function per link end tells its speed: the port and the device's first.
-std::vector<Bdf> link_functions(const Topology& topology) {
+// One function per link end tells its speed: the port and who speaks for the device.
+std::vector<Bdf> link_functions(const Topology& topology, const GpuRule& gpus) {
   std::vector<Bdf> functions;
   for (const auto& link : topology.links) {
-    if (link.empty()) continue;
-    functions.push_back(topology.functions[link.port].bdf);
-    functions.push_back(topology.functions[link.device.front()].bdf);
+    const auto ends = link_ends(topology, link, gpus);
+    if (!ends.device_speaks) continue;
+    functions.push_back(topology.functions[ends.port].bdf);
+    functions.push_back(topology.functions[*ends.device_speaks].bdf);
   }
   return functions;
 }
@@ -83,6 +84,8 @@ bool is_config_of(const Root& root, const Bdf& bdf, const UniqueFd& fd) {
   return ::fstat(fd.get(), &held) == 0 && ::stat(path.c_str(), &now) == 0 && held.st_ino == now.st_ino &&
          held.st_dev == now.st_dev;
 }
+
+std::unexpected<Error> no_link_at(const Bdf& port) { return fail(fmt::format("there is no link at {}", to_string(port))); }
 
 MonitorConfig monitor_config(const std::string& name, const Config& config) {
   MonitorConfig made;
@@ -177,7 +180,7 @@ Observation LiveMonitor::State::scan() {
   sources.smbios = machine.smbios;
   auto names = name_slots(machine.topology, sources);
   if (!counters) counters.emplace(places.root, machine.boot_id);
-  links.watch(link_functions(machine.topology));
+  links.watch(link_functions(machine.topology, settings.config.gpus));
   if (known) {
     const auto now = read_clocks();
     monitor.remember(std::move(*known),
@@ -261,6 +264,13 @@ Observation LiveMonitor::take_kernel_facts(KernelFacts facts) {
   return rescan();
 }
 
+Observation LiveMonitor::take_witness(std::span<const WitnessEvent> events) {
+  Observation observation;
+  observation.effects = state_->monitor.apply_witness(events);
+  observation.changed = !observation.effects.empty();
+  return observation;
+}
+
 Observation LiveMonitor::sample() { return state_->woken() ? rescan() : state_->sample(); }
 
 std::vector<Bdf> LiveMonitor::wanted_descriptors() const {
@@ -320,30 +330,35 @@ void LiveMonitor::note_event(HistoryEventKind kind, std::string text) {
 }
 
 Result<Observation> LiveMonitor::mark(const Bdf& port, std::string text, std::string by) {
-  if (!state_->monitor.judging().knows(port)) return fail(fmt::format("there is no link at {}", to_string(port)));
+  if (!state_->monitor.link_at(port)) return no_link_at(port);
   // What was counted until now belongs to the epoch that ends.
   auto observation = sample();
-  append(observation.effects, state_->monitor.mark(port, std::move(text), read_clocks(), std::move(by)));
+  // The sample may have been a scan that moved it.
+  const auto link = state_->monitor.link_at(port);
+  if (!link) return no_link_at(port);
+  append(observation.effects, state_->monitor.mark(*link, std::move(text), read_clocks(), std::move(by)));
   observation.changed = true;
   return observation;
 }
 
 Result<EpochQuestion> LiveMonitor::begin_dated_mark(const Bdf& port, std::string text, WallTime at, std::string by) {
-  if (!state_->monitor.judging().knows(port)) return fail(fmt::format("there is no link at {}", to_string(port)));
-  return state_->monitor.begin_dated_mark(port, std::move(text), at, read_clocks(), std::move(by));
+  const auto link = state_->monitor.link_at(port);
+  if (!link) return no_link_at(port);
+  return state_->monitor.begin_dated_mark(*link, std::move(text), at, read_clocks(), std::move(by));
 }
 
-Result<Observation> LiveMonitor::finish_dated_mark(const Bdf& port, LedgerState since) {
-  auto effects = state_->monitor.finish_dated_mark(port, std::move(since));
+Result<Observation> LiveMonitor::finish_dated_mark(const LinkId& link, LedgerState since) {
+  auto effects = state_->monitor.finish_dated_mark(link, std::move(since));
   if (!effects) return std::unexpected(effects.error());
   return Observation{std::move(*effects), true};
 }
 
-void LiveMonitor::cancel_dated_mark(const Bdf& port) { state_->monitor.cancel_dated_mark(port); }
+void LiveMonitor::cancel_dated_mark(const LinkId& link) { state_->monitor.cancel_dated_mark(link); }
 
 Result<std::pair<MarkTakenBack, Observation>> LiveMonitor::take_back_mark(const Bdf& port, std::string by) {
-  if (!state_->monitor.judging().knows(port)) return fail(fmt::format("there is no link at {}", to_string(port)));
-  auto taken = state_->monitor.take_back_mark(port, std::move(by));
+  const auto link = state_->monitor.link_at(port);
+  if (!link) return no_link_at(port);
+  auto taken = state_->monitor.take_back_mark(*link, std::move(by));
   if (!taken) return std::unexpected(taken.error());
   return std::pair(std::move(taken->first), Observation{std::move(taken->second), true});
 }

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,7 @@ class LiveMonitor {
   Observation begin_anew(HistorySummary known);
   // The kernel's messages have told more of the machine than was read from them at the start.
   Observation take_kernel_facts(KernelFacts facts);
+  Observation take_witness(std::span<const WitnessEvent> events);
   // Scans anew when a device wakes whose registers could not be read in its sleep.
   Observation sample();
 
@@ -79,8 +81,8 @@ class LiveMonitor {
   // A mark for a time in the past (Monitor::begin_dated_mark). What the store is to be asked holds up to the batch that
   // take_history() gives next.
   [[nodiscard]] Result<EpochQuestion> begin_dated_mark(const Bdf& port, std::string text, WallTime at, std::string by);
-  [[nodiscard]] Result<Observation> finish_dated_mark(const Bdf& port, LedgerState since);
-  void cancel_dated_mark(const Bdf& port);
+  [[nodiscard]] Result<Observation> finish_dated_mark(const LinkId& link, LedgerState since);
+  void cancel_dated_mark(const LinkId& link);
   // Takes back the mark that began the link's present epoch. Fails when no person's did.
   [[nodiscard]] Result<std::pair<MarkTakenBack, Observation>> take_back_mark(const Bdf& port, std::string by);
 

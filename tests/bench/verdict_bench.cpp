@@ -21,7 +21,7 @@ using std::chrono::seconds;
 
 constexpr double allowed_us = 50;
 
-Bdf port_of(int slot) { return {0, static_cast<std::uint8_t>(0x40 + slot), 1, 1}; }
+LinkId link_of(int slot) { return {"slot " + std::to_string(slot)}; }
 
 LinkInterval interval(Nanoseconds from, Nanoseconds to, double speed_from, double speed_to) {
   LinkInterval result;
@@ -43,17 +43,17 @@ LinkJudge year_of_seven() {
     facts.slot = "PCIE" + std::to_string(slot + 1);
     for (auto& end : facts.evidence) end = {Evidence::native, true, "Linux owns AER and reporting is on at this end"};
     facts.link = {16.0, 16, 16.0, 16, LinkState::ok};
-    judging.set_facts(port_of(slot), facts, {});
+    judging.set_facts(link_of(slot), facts, {});
     const std::vector<Counted> error = {{slot == 2 ? Side::port : Side::device, Severity::correctable, {{"BadTLP", 1}}}};
     double speed = 2.5;
     for (int minute = 0; minute < 365 * 24 * 60; ++minute) {
       const Nanoseconds at = minutes(minute);
       const bool errs = (slot == 2 || slot == 5) && minute % 10 == 3;
       const auto next = speed == 16 ? 2.5 : 16.0;
-      judging.observe(port_of(slot), interval(at, at + seconds(30), speed, speed));
-      judging.observe(port_of(slot), interval(at + seconds(30), at + seconds(31), speed, speed), errs ? error : std::vector<Counted>{});
-      judging.observe(port_of(slot), interval(at + seconds(31), at + seconds(59), speed, speed));
-      judging.observe(port_of(slot), interval(at + seconds(59), at + seconds(60), speed, next));
+      judging.observe(link_of(slot), interval(at, at + seconds(30), speed, speed));
+      judging.observe(link_of(slot), interval(at + seconds(30), at + seconds(31), speed, speed), errs ? error : std::vector<Counted>{});
+      judging.observe(link_of(slot), interval(at + seconds(31), at + seconds(59), speed, speed));
+      judging.observe(link_of(slot), interval(at + seconds(59), at + seconds(60), speed, next));
       speed = next;
     }
   }
@@ -65,7 +65,7 @@ double seconds_for(const LinkJudge& judging, int times) {
   const auto begin = std::clock();
   std::size_t words = 0;
   for (int i = 0; i < times; ++i) {
-    for (const auto& [port, verdict] : judging.verdicts()) words += verdict.reasons.size();
+    for (const auto& [link, verdict] : judging.verdicts()) words += verdict.reasons.size();
   }
   if (words == 0) std::puts("no verdict has a reason");
   return static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;

@@ -47,7 +47,7 @@ Severity severity_of(const std::string& word) {
 
 ErrorsCounted errors_of(const Json& json) {
   ErrorsCounted errors;
-  errors.port = parse_bdf(json.at("port").get<std::string>()).value();
+  errors.link = {json.at("port").get<std::string>()};
   errors.slot = json.at("slot").get<std::string>();
   errors.side = json.at("side") == "port" ? Side::port : Side::device;
   errors.severity = severity_of(json.at("severity").get<std::string>());
@@ -131,6 +131,7 @@ class Host {
     }
     auto status = status_from_json(command.at("publish"));
     if (!status) throw std::invalid_argument(to_string(status.error()));
+    for (auto& slot : status->slots) slot.id = {to_string(slot.port)};
     std::vector<Effect> effects;
     for (const auto& errors : command.value("errors", Json::array())) effects.emplace_back(errors_of(errors));
     service_.publish(std::move(*status), effects);

@@ -49,7 +49,7 @@ TEST(Replay, UnwatchedTimeIsUnwatched) {
   ASSERT_EQ(play(replay, {header, link, R"({"t":100,"event":"watch","on":false})", R"({"t":1000,"event":"watch","on":true})",
                           R"({"t":1000,"event":"count","link":"PCIE3","side":"port","added":{"BadTLP":5}})",
                           R"({"t":1100,"event":"end"})"}), "");
-  const auto& state = replay.judging().ledger(*replay.port_of("PCIE3")).state();
+  const auto& state = replay.judging().ledger(*replay.id_of("PCIE3")).state();
   EXPECT_EQ(state.epoch.exposure.watched, seconds(190));
   EXPECT_EQ(state.epoch.exposure.unwatched, seconds(900));
   EXPECT_EQ(state.directions[0].unwatched_errors, 5U);
@@ -95,11 +95,11 @@ TEST(Replay, AYearPassesInSeconds) {
   replay.finish();
   const auto took = static_cast<double>(std::clock() - begin - writing) / CLOCKS_PER_SEC;
   std::printf("a year of %zu lines replayed in %.2f s (%.0f ns a line)\n", lines, took, 1e9 * took / static_cast<double>(lines));
-  const auto& answer = replay.judging().answer(*replay.port_of("PCIE3"));
+  const auto& answer = replay.judging().answer(*replay.id_of("PCIE3"));
   EXPECT_EQ(answer.grade, Grade::marginal);
   EXPECT_EQ(answer.direction, Direction::to_host);
-  EXPECT_EQ(replay.judging().answer(*replay.port_of("PCIE6")).direction, Direction::to_device);
-  EXPECT_EQ(replay.judging().answer(*replay.port_of("PCIE1")).grade, Grade::clean);
+  EXPECT_EQ(replay.judging().answer(*replay.id_of("PCIE6")).direction, Direction::to_device);
+  EXPECT_EQ(replay.judging().answer(*replay.id_of("PCIE1")).grade, Grade::clean);
   EXPECT_LE(replay.changes().size(), 8U);
 #if defined(NDEBUG) && !defined(__SANITIZE_ADDRESS__)
   EXPECT_LT(took, 5.0);

@@ -45,14 +45,14 @@ std::string story_of(const Replay& replay) {
   return story.str();
 }
 
-void check_changes(const Expectation& expectation, const Replay& replay, const Bdf& port) {
+void check_changes(const Expectation& expectation, const Replay& replay, const LinkId& link) {
   unsigned grade_changes = 0;
   bool passed = false;
   std::optional<Nanoseconds> flagged;
   Answer before;
   before.grade = Grade::clean;
   for (const auto& [change, loaded] : replay.changes()) {
-    if (change.port != port) continue;
+    if (change.link != link) continue;
     if (change.after.grade != before.grade) ++grade_changes;
     before = change.after;
     passed = passed || to_string(change.after.grade) == expectation.passes;
@@ -68,22 +68,22 @@ void check_changes(const Expectation& expectation, const Replay& replay, const B
 }
 
 void check(const Expectation& expectation, const Replay& replay) {
-  const auto port = replay.port_of(expectation.link);
-  ASSERT_TRUE(port) << "no link " << expectation.link;
-  const auto& answer = replay.judging().answer(*port);
+  const auto link = replay.id_of(expectation.link);
+  ASSERT_TRUE(link) << "no link " << expectation.link;
+  const auto& answer = replay.judging().answer(*link);
   if (expectation.answer) {
     auto wanted = *expectation.answer;
     if (!expectation.confidence_given) wanted.confidence = answer.confidence;
     EXPECT_EQ(text_of(answer), text_of(wanted));
   }
-  check_changes(expectation, replay, *port);
+  check_changes(expectation, replay, *link);
   if (expectation.says.empty() && !expectation.advises) return;
-  const auto verdict = replay.judging().verdict(*port);
+  const auto verdict = replay.judging().verdict(*link);
   std::string said;
   for (const auto& line : verdict.reasons) said += line + "\n";
   EXPECT_NE(said.find(expectation.says), std::string::npos) << "\"" << expectation.says << "\" not in:\n" << said;
   if (!expectation.advises) return;
-  const auto advice = advise(verdict, replay.judging().facts(*port));
+  const auto advice = advise(verdict, replay.judging().facts(*link));
   EXPECT_NE(std::ranges::find(advice, *expectation.advises, &AdviceStep::id), advice.end())
       << to_string(*expectation.advises) << " not among " << enumerate(ids_of(advice), advice.size());
 }

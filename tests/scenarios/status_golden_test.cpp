@@ -32,23 +32,24 @@ std::string read_text(const fs::path& path) {
   return text.str();
 }
 
-EndStatus end_of(const LinkJudge& judging, const Bdf& port, Side side) {
+EndStatus end_of(const LinkJudge& judging, const LinkId& link, Side side) {
   const auto i = static_cast<std::size_t>(side);
-  const auto& facts = judging.facts(port);
+  const auto& facts = judging.facts(link);
   EndStatus end;
   end.evidence = facts.evidence[i];
   for (std::size_t severity = 0; severity < end.counts.size(); ++severity) {
-    const auto& counts = judging.ledger(port).state().lifetime.counts[i][severity];
+    const auto& counts = judging.ledger(link).state().lifetime.counts[i][severity];
     if (facts.counts(side) || sum(counts) != 0) end.counts[severity] = counts;
   }
   return end;
 }
 
-SlotStatus slot_of(const Replay& replay, const Bdf& port, unsigned index) {
+SlotStatus slot_of(const Replay& replay, const Bdf& port, const LinkId& link, unsigned index) {
   const auto& judging = replay.judging();
-  const auto& facts = judging.facts(port);
-  const auto verdict = judging.verdict(port);
+  const auto& facts = judging.facts(link);
+  const auto verdict = judging.verdict(link);
   SlotStatus slot;
+  slot.id = link;
   slot.slot = {facts.slot, SlotSource::board, ""};
   slot.port = port;
   if (facts.device_present) {
@@ -58,9 +59,9 @@ SlotStatus slot_of(const Replay& replay, const Bdf& port, unsigned index) {
     slot.gpu = GpuIdentity{.index = index, .uuid = {}, .minor = {}};
   }
   slot.link = facts.link;
-  slot.port_end = end_of(judging, port, Side::port);
-  slot.device_end = end_of(judging, port, Side::device);
-  slot.unattributed = judging.ledger(port).state().lifetime.unattributed;
+  slot.port_end = end_of(judging, link, Side::port);
+  slot.device_end = end_of(judging, link, Side::device);
+  slot.unattributed = judging.ledger(link).state().lifetime.unattributed;
   slot.grade = verdict.answer.grade;
   slot.direction = verdict.answer.direction;
   slot.riser_candidate = verdict.answer.riser_candidate;
@@ -80,8 +81,8 @@ Status status_at_end(const Replay& replay) {
   status.kernel = "6.1.0-37-amd64";
   status.now = replay.now().wall;
   status.since = status.now - std::chrono::duration_cast<std::chrono::microseconds>(replay.now().boot);
-  for (const auto& port : replay.judging().ports()) {
-    status.slots.push_back(slot_of(replay, port, static_cast<unsigned>(status.slots.size())));
+  for (const auto& [port, link] : replay.links()) {
+    status.slots.push_back(slot_of(replay, port, link, static_cast<unsigned>(status.slots.size())));
   }
   return status;
 }

@@ -22,6 +22,7 @@ Status one_slot() {
   Status status;
   SlotStatus slot;
   slot.slot.label = "PCIE3";
+  slot.id = {"0000:c0:01.1"};
   slot.port = bdf("0000:c0:01.1");
   slot.device = bdf("0000:c2:00.0");
   slot.gpu.emplace().uuid = "GPU-1";
@@ -31,7 +32,7 @@ Status one_slot() {
 
 ErrorsCounted errors(Counts added, std::uint64_t total, Side side = Side::device,
                      Severity severity = Severity::correctable) {
-  return {bdf("0000:c0:01.1"), "PCIE3", side, severity, std::move(added), total, false};
+  return {.link = {"0000:c0:01.1"}, .slot = "PCIE3", .side = side, .severity = severity, .added = std::move(added), .total = total};
 }
 
 std::string field(const JournalRecord& record, std::string_view name) {
@@ -78,7 +79,7 @@ TEST(Announcer, WhoCountedIsSaid) {
 
 TEST(Announcer, ClearingIsToldInOneRecordForEachReason) {
   const auto change = [](std::string slot, Side side, bool counting, std::string reason) {
-    return ClearingChanged{bdf("0000:c0:01.1"), std::move(slot), side, counting, std::move(reason)};
+    return ClearingChanged{LinkId{"0000:c0:01.1"}, std::move(slot), side, counting, std::move(reason)};
   };
   const auto records = Announcer{}.take({change("PCIE3", Side::port, true, ""), change("PCIE3", Side::device, true, ""),
                                          change("PCIE6", Side::port, true, ""),
@@ -189,10 +190,10 @@ TEST(Announcer, WhatWasNotToldYetIsToldBeforeTheServiceStops) {
 
 TEST(Announcer, ComingAndGoingIsTold) {
   Announcer announcer;
-  const auto port = bdf("0000:c0:01.1");
+  const LinkId link{"0000:c0:01.1"};
   const auto card = bdf("0000:c2:00.0");
-  const auto records = announcer.take({DeviceArrived{port, "PCIE3", card, "RTX 4090"}, DeviceLeft{port, "PCIE3", card},
-                                       UnattributedErrors{port, "PCIE3", 2}}, one_slot(), at(0));
+  const auto records = announcer.take({DeviceArrived{link, "PCIE3", card, "RTX 4090"}, DeviceLeft{link, "PCIE3", card},
+                                       UnattributedErrors{link, "PCIE3", 2}}, one_slot(), at(0));
   ASSERT_EQ(records.size(), 3U);
   EXPECT_EQ(records[0].message, "PCIE3: RTX 4090 is here (0000:c2:00.0)");
   EXPECT_EQ(records[1].message, "PCIE3: the device 0000:c2:00.0 has gone");
@@ -201,7 +202,7 @@ TEST(Announcer, ComingAndGoingIsTold) {
 
 TEST(Announcer, TellsEachChangeOfGradeOnce) {
   Announcer announcer;
-  VerdictChanged change{bdf("0000:c0:01.1"), "PCIE3", {Grade::trace, Direction::to_host}, {}, at(0), "Three episodes."};
+  VerdictChanged change{LinkId{"0000:c0:01.1"}, "PCIE3", {Grade::trace, Direction::to_host}, {}, at(0), "Three episodes."};
   change.after = {Grade::marginal, Direction::to_host, true, Confidence::low};
   auto records = announcer.take({change}, one_slot(), at(0));
   ASSERT_EQ(records.size(), 1U);

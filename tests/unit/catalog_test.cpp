@@ -78,9 +78,10 @@ Names field_names(const JournalRecord& record) {
 // One record of every kind with fields, of a slot about which as little as possible is known.
 std::vector<JournalRecord> plainest_records() {
   const auto port = test::bdf("0000:c0:01.1");
+  const LinkId link{"0000:c0:01.1"};
   const auto device = test::bdf("0000:c1:00.0");
   const auto at = [](std::chrono::seconds when) { return Instant{when, {}}; };
-  const ErrorsCounted errors{port, "PCIE3", Side::port, Severity::correctable, {{"RxErr", 2}}, 5, false};
+  const ErrorsCounted errors{link, "PCIE3", Side::port, Severity::correctable, {{"RxErr", 2}}, 5, false};
   auto before = errors;
   before.before_monitoring = true;
 
@@ -89,17 +90,19 @@ std::vector<JournalRecord> plainest_records() {
   const auto keep = [&all](std::vector<JournalRecord> records) {
     std::ranges::move(records, std::back_inserter(all));
   };
-  keep(announcer.take({errors, before, DeviceArrived{port, "PCIE3", device, "a GPU"},
-                       DeviceLeft{port, "PCIE3", device}, UnattributedErrors{port, "PCIE3", 1},
-                       VerdictChanged{port, "PCIE3", {}, {Grade::trace}, at(1s), ""},
-                       ClearingChanged{port, "PCIE3", Side::port, true, ""}},
+  keep(announcer.take({errors, before, DeviceArrived{link, "PCIE3", device, "a GPU"},
+                       DeviceLeft{link, "PCIE3", device}, UnattributedErrors{link, "PCIE3", 1},
+                       VerdictChanged{link, "PCIE3", {}, {Grade::trace}, at(1s), ""},
+                       ClearingChanged{link, "PCIE3", Side::port, true, ""}},
                       Status{}, at(1s)));
   keep(announcer.take({errors}, Status{}, at(2s)));
   keep(announcer.tick(at(11s)));
   keep(announcer.tick(at(100s)));
 
   Status status;
-  status.slots.emplace_back().port = port;
+  auto& slot = status.slots.emplace_back();
+  slot.id = link;
+  slot.port = port;
   WitnessEvent record;
   record.kind = WitnessKind::firmware;
   record.function = port;

@@ -82,11 +82,11 @@ class Recorded {
   [[nodiscard]] WallTime wall() const { return now().wall; }
 
   void mark() {
-    (void)monitor_->mark(bdf(port), "redriver fitted", now(), "uid 7");
+    (void)monitor_->mark(LinkId{port}, "redriver fitted", now(), "uid 7");
     keep();
   }
   Result<void> mark_at(WallTime at) {
-    auto question = monitor_->begin_dated_mark(bdf(port), "redriver fitted", at, now(), "uid 7");
+    auto question = monitor_->begin_dated_mark(LinkId{port}, "redriver fitted", at, now(), "uid 7");
     if (!question) return std::unexpected(question.error());
     keep();
     const auto records = read_epoch(file_, *question);
@@ -94,16 +94,16 @@ class Recorded {
     error();
     pass(3);
     if (!records) {
-      monitor_->cancel_dated_mark(bdf(port));
+      monitor_->cancel_dated_mark(LinkId{port});
       return std::unexpected(records.error().error);
     }
-    const auto done = monitor_->finish_dated_mark(bdf(port), judge_again(*question, *records));
+    const auto done = monitor_->finish_dated_mark(LinkId{port}, judge_again(*question, *records));
     if (!done) return std::unexpected(done.error());
     keep();
     return {};
   }
-  [[nodiscard]] const LinkLedger& ledger() const { return monitor_->judging().ledger(bdf(port)); }
-  [[nodiscard]] Answer answer() const { return monitor_->judging().answer(bdf(port)); }
+  [[nodiscard]] const LinkLedger& ledger() const { return monitor_->judging().ledger(LinkId{port}); }
+  [[nodiscard]] Answer answer() const { return monitor_->judging().answer(LinkId{port}); }
   Monitor& monitor() { return *monitor_; }
 
   [[nodiscard]] SlotHistory by_epoch() const {
@@ -252,7 +252,7 @@ TEST_P(DatedMark, is_judged_as_if_it_had_been_made_then) {
   EXPECT_EQ(note->at.substr(0, 19), to_rfc3339(changed).substr(0, 19));
 
   // And it can be taken back.
-  const auto undone = afterwards.monitor().take_back_mark(bdf(port), "uid 7");
+  const auto undone = afterwards.monitor().take_back_mark(LinkId{port}, "uid 7");
   ASSERT_TRUE(undone) << to_string(undone.error());
   afterwards.keep();
   EXPECT_EQ(afterwards.by_epoch().buckets.size(), 1U);
@@ -299,11 +299,11 @@ TEST(DatedMarkTest, what_cannot_be_is_refused_in_words) {
   EXPECT_NE(present.find("present epoch began later"), std::string::npos) << present;
   EXPECT_NE(present.find("redriver fitted"), std::string::npos) << present;
   // A second one before the first is done, and one overtaken by a plain mark.
-  auto question = link.monitor().begin_dated_mark(bdf(port), "x", link.wall() - 10s, {100000s, link.wall()}, "");
+  auto question = link.monitor().begin_dated_mark(LinkId{port}, "x", link.wall() - 10s, {100000s, link.wall()}, "");
   ASSERT_TRUE(question);
-  EXPECT_FALSE(link.monitor().begin_dated_mark(bdf(port), "y", link.wall() - 10s, {100000s, link.wall()}, ""));
+  EXPECT_FALSE(link.monitor().begin_dated_mark(LinkId{port}, "y", link.wall() - 10s, {100000s, link.wall()}, ""));
   link.mark();
-  EXPECT_FALSE(link.monitor().finish_dated_mark(bdf(port), link.ledger().state()));
+  EXPECT_FALSE(link.monitor().finish_dated_mark(LinkId{port}, link.ledger().state()));
 }
 
 }  // namespace

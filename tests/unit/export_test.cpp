@@ -149,7 +149,7 @@ class Life {
     if (in) changed_.insert(card);
   }
   void sleep(Nanoseconds time) { time_ += time; }
-  void mark(const char* at) { (void)monitor_->mark(bdf(at), "redriver", now(), "uid 0"); }
+  void mark(const char* at) { (void)monitor_->mark(LinkId{at}, "redriver", now(), "uid 0"); }
   // Batches are written as the service would: at once what is news, the rest once a minute.
   void keep() {
     const auto batch = monitor_->take_history(now(), true);
@@ -202,11 +202,11 @@ class Life {
 void expect_same(const LinkJudge& mine, const LinkJudge& theirs, Nanoseconds tolerance = 2s) {
   for (const auto* address : {port, other_port}) {
     SCOPED_TRACE(address);
-    ASSERT_TRUE(theirs.knows(bdf(address)));
-    EXPECT_EQ(theirs.answer(bdf(address)), mine.answer(bdf(address)))
-        << to_string(theirs.answer(bdf(address)).grade) << ", not " << to_string(mine.answer(bdf(address)).grade);
-    const auto& replayed = theirs.ledger(bdf(address)).state();
-    const auto& state = mine.ledger(bdf(address)).state();
+    ASSERT_TRUE(theirs.knows(LinkId{address}));
+    EXPECT_EQ(theirs.answer(LinkId{address}), mine.answer(LinkId{address}))
+        << to_string(theirs.answer(LinkId{address}).grade) << ", not " << to_string(mine.answer(LinkId{address}).grade);
+    const auto& replayed = theirs.ledger(LinkId{address}).state();
+    const auto& state = mine.ledger(LinkId{address}).state();
     EXPECT_EQ(replayed.epochs, state.epochs);
     EXPECT_EQ(replayed.epoch.set_apart, state.epoch.set_apart);
     for (const std::size_t side : {0U, 1U}) {
@@ -254,8 +254,8 @@ TEST_F(ExportTest, AReplayComesToTheServicesVerdicts) {
   EXPECT_TRUE(exported.notes.empty());
   const auto replay = played(exported.text);
   expect_same(life.judging(), replay.judging());
-  EXPECT_TRUE(replay.judging().answer(bdf(port)).riser_candidate);
-  EXPECT_EQ(replay.judging().facts(bdf(port)).slot, "PCIE3");
+  EXPECT_TRUE(replay.judging().answer(LinkId{port}).riser_candidate);
+  EXPECT_EQ(replay.judging().facts(LinkId{port}).slot, "PCIE3");
 }
 
 TEST_F(ExportTest, WhatWasCountedBeforeTheWatchMakesATraceAndNoMore) {
@@ -268,12 +268,12 @@ TEST_F(ExportTest, WhatWasCountedBeforeTheWatchMakesATraceAndNoMore) {
     life.start();
     life.pass(60s);
     expect_same(life.judging(), played(export_of(records_of(file_, everything)).text).judging());
-    EXPECT_EQ(life.judging().answer(bdf(other_port)).grade, Grade::trace);
+    EXPECT_EQ(life.judging().answer(LinkId{other_port}).grade, Grade::trace);
     // Nor does a restart make it more, or less.
     life.stop();
     life.start();
     life.pass(60s);
-    EXPECT_EQ(life.judging().answer(bdf(other_port)).grade, Grade::trace);
+    EXPECT_EQ(life.judging().answer(LinkId{other_port}).grade, Grade::trace);
     expect_same(life.judging(), played(export_of(records_of(file_, everything)).text).judging());
   }
 }
@@ -292,15 +292,15 @@ TEST_F(ExportTest, APeriodBeginsWithTheLinksAsTheyWere) {
   query.since = middle;
   query.ports = {port};
   const auto replay = played(export_of(records_of(file_, query)).text);
-  EXPECT_EQ(replay.judging().ports(), std::vector{bdf(port)});
-  const auto& state = replay.judging().ledger(bdf(port)).state();
+  EXPECT_EQ(replay.judging().links(), std::vector{LinkId{port}});
+  const auto& state = replay.judging().ledger(LinkId{port}).state();
   EXPECT_EQ(sum(state.lifetime.counts[1]), 1U);
   EXPECT_EQ(state.lifetime.exposure.watched_at[3], state.lifetime.exposure.watched);
   EXPECT_GT(state.lifetime.exposure.watched, 1190s);
   query.since.reset();
   query.until = middle;
   const auto earlier = played(export_of(records_of(file_, query)).text);
-  EXPECT_EQ(sum(earlier.judging().ledger(bdf(port)).state().lifetime.counts[1]), 2U);
+  EXPECT_EQ(sum(earlier.judging().ledger(LinkId{port}).state().lifetime.counts[1]), 2U);
   EXPECT_EQ(earlier.now().wall, middle);
   query.until = middle - 3 * 24h;
   EXPECT_TRUE(export_of(records_of(file_, query)).text.empty());
@@ -334,7 +334,7 @@ TEST_F(ExportTest, FoldedErrorsAreOneEpisodeAndNoMinute) {
   }
   const auto exported = export_of(records_of(file_, everything));
   const auto replay = played(exported.text);
-  const auto& state = replay.judging().ledger(bdf(port)).state();
+  const auto& state = replay.judging().ledger(LinkId{port}).state();
   EXPECT_EQ(sum(state.lifetime.counts[1]), 180U);
   EXPECT_EQ(state.directions[1].episodes, 6U);
   EXPECT_EQ(state.directions[1].worst_minute, 0U);
@@ -363,8 +363,8 @@ TEST_F(ExportTest, OfTwoLinksThatHadOneAddressThePresentOneIsTold) {
   ASSERT_TRUE(store.commit(batch, {"w", 1}));
   const auto exported = export_of(records_of(file_, everything));
   const auto replay = played(exported.text);
-  EXPECT_EQ(replay.judging().facts(bdf(card)).slot, "PCIE3 new");
-  EXPECT_EQ(replay.judging().answer(bdf(card)).grade, Grade::failing);
+  EXPECT_EQ(replay.judging().facts(LinkId{card}).slot, "PCIE3 new");
+  EXPECT_EQ(replay.judging().answer(LinkId{card}).grade, Grade::failing);
   ASSERT_EQ(exported.notes.size(), 1U);
   EXPECT_NE(exported.notes[0].find("PCIE3 old"), std::string::npos) << exported.notes[0];
 }

@@ -177,13 +177,13 @@ TEST(MonitorUndo, a_mark_taken_back_is_recorded_as_such) {
   pass(1, 0);
   (void)monitor.apply_round(load, at(++second));
   for (std::uint64_t i = 1; i <= 3; ++i) pass(100, i);
-  const auto grade = [&] { return monitor.judging().answer(bdf(port)).grade; };
+  const auto grade = [&] { return monitor.judging().answer(LinkId{port}).grade; };
   ASSERT_EQ(grade(), Grade::marginal);
-  (void)monitor.mark(bdf(port), "redriver fitted", at(second), "uid 7");
+  (void)monitor.mark(LinkId{port}, "redriver fitted", at(second), "uid 7");
   EXPECT_EQ(grade(), Grade::clean);
   pass(100, 4);
   EXPECT_EQ(grade(), Grade::trace);
-  const auto undone = monitor.take_back_mark(bdf(port), "uid 8");
+  const auto undone = monitor.take_back_mark(LinkId{port}, "uid 8");
   ASSERT_TRUE(undone) << to_string(undone.error());
   EXPECT_EQ(grade(), Grade::marginal);
   ASSERT_EQ(undone->second.size(), 1U);
@@ -200,7 +200,7 @@ TEST(MonitorUndo, a_mark_taken_back_is_recorded_as_such) {
   for (const auto& delta : all.deltas) epochs.push_back(delta.epoch);
   EXPECT_EQ(epochs, (std::vector<std::uint64_t>{1, 1, 1, 2, 1}));
   EXPECT_EQ(all.ledgers.at("0000:c0:01.1").epochs, 1U);
-  EXPECT_FALSE(monitor.take_back_mark(bdf(port), "uid 8"));
+  EXPECT_FALSE(monitor.take_back_mark(LinkId{port}, "uid 8"));
 }
 
 }  // namespace

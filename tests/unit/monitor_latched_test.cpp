@@ -16,6 +16,7 @@ using testing::bdf;
 constexpr std::uint32_t rx_err = 1U << 0;
 constexpr std::uint32_t bad_tlp = 1U << 6;
 const Bdf port = bdf("0000:c0:01.1");
+const LinkId link{"0000:c0:01.1"};
 const Bdf gpu = bdf("0000:c2:00.0");
 const Bdf audio = bdf("0000:c2:00.1");
 
@@ -160,7 +161,7 @@ std::vector<ClearingChanged> told(const std::vector<Effect>& effects) {
 TEST_F(MonitorLatched, ARefusalIsAskedAboutAgainAfterLongerAndLonger) {
   const std::string reason = "the kernel is locked down";
   look(gpu, rx_err);
-  EXPECT_EQ(told(answer({{gpu, 0, reason}})), (std::vector<ClearingChanged>{{port, "PCIE3", Side::device, false, reason}}));
+  EXPECT_EQ(told(answer({{gpu, 0, reason}})), (std::vector<ClearingChanged>{{link, "PCIE3", Side::device, false, reason}}));
   for (const int wait : {60, 120, 240, 480, 960, 1920, 3600, 3600, 3600}) {
     const int refused = second;
     second = refused + wait - 2;
@@ -174,7 +175,7 @@ TEST_F(MonitorLatched, ARefusalIsAskedAboutAgainAfterLongerAndLonger) {
   }
   second += 3600;
   look(gpu, rx_err);
-  EXPECT_EQ(told(answer({{gpu, 0, ""}})), (std::vector<ClearingChanged>{{port, "PCIE3", Side::device, true, ""}}));
+  EXPECT_EQ(told(answer({{gpu, 0, ""}})), (std::vector<ClearingChanged>{{link, "PCIE3", Side::device, true, ""}}));
   EXPECT_TRUE(slot().lower_bound);
   EXPECT_EQ(monitor.clearable(), (std::vector<ClearRequest>{{gpu, rx_err}}));
 }
@@ -254,12 +255,12 @@ TEST_F(MonitorLatched, WhatWasClearedBeforeItWasPermittedIsForgiven) {
 TEST_F(MonitorLatched, BeginAndEndOfCountingAreToldOnce) {
   for (const auto& function : {port, gpu, audio}) look(function, 0);
   EXPECT_EQ(told(answer({{port, 0, ""}, {gpu, 0, ""}, {audio, 0, ""}})),
-            (std::vector<ClearingChanged>{{port, "PCIE3", Side::port, true, ""}, {port, "PCIE3", Side::device, true, ""}}));
+            (std::vector<ClearingChanged>{{link, "PCIE3", Side::port, true, ""}, {link, "PCIE3", Side::device, true, ""}}));
   EXPECT_TRUE(told(look(gpu, rx_err)).empty());
   EXPECT_TRUE(told(answer({{gpu, rx_err, ""}})).empty());
   monitor.stop_clearing("no longer permitted");
-  EXPECT_EQ(told(answer({})), (std::vector<ClearingChanged>{{port, "PCIE3", Side::port, false, "no longer permitted"},
-                                                           {port, "PCIE3", Side::device, false, "no longer permitted"}}));
+  EXPECT_EQ(told(answer({})), (std::vector<ClearingChanged>{{link, "PCIE3", Side::port, false, "no longer permitted"},
+                                                           {link, "PCIE3", Side::device, false, "no longer permitted"}}));
   EXPECT_TRUE(told(look(gpu, 0)).empty());
   // An answer that was lost with the helper may have cleared what stood pending.
   EXPECT_TRUE(asks_for(monitor, gpu));

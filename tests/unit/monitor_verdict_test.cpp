@@ -94,7 +94,7 @@ TEST_F(MonitorVerdictTest, AMarkMakesItCleanAtOnce) {
   speed(16);
   for (std::uint64_t n = 1; n <= 3; ++n) pass(120, {sample(port, 1, {{"BadTLP", n}})});
   ASSERT_TRUE(slot("PCIE3").riser_candidate);
-  keep(monitor.mark(bdf(port), "riser reseated", at(second)));
+  keep(monitor.mark(LinkId{port}, "riser reseated", at(second)));
   EXPECT_EQ(slot("PCIE3").grade, Grade::clean);
   EXPECT_EQ(changes.back().after.grade, Grade::clean);
 }
@@ -116,7 +116,7 @@ TEST_F(MonitorVerdictTest, LoadIsToldBySpeed) {
   pass(100);
   speed(16);
   pass(200);
-  const auto& exposure = monitor.judging().ledger(bdf(port)).state().epoch.exposure;
+  const auto& exposure = monitor.judging().ledger(LinkId{port}).state().epoch.exposure;
   EXPECT_EQ(exposure.watched - exposure.loaded, std::chrono::seconds(100));
 }
 
@@ -125,7 +125,7 @@ TEST_F(MonitorVerdictTest, ReceiversMayStumbleWhenACardComes) {
   pass(60);
   scan(two_slot_machine());
   pass(2, {sample(card, 22, {{"RxErr", 4}})});
-  EXPECT_EQ(monitor.judging().ledger(bdf(port)).state().epoch.set_apart[1], 4U);
+  EXPECT_EQ(monitor.judging().ledger(LinkId{port}).state().epoch.set_apart[1], 4U);
   EXPECT_EQ(slot("PCIE3").grade, Grade::clean);
   pass(30, {sample(card, 22, {{"RxErr", 5}})});
   EXPECT_EQ(slot("PCIE3").grade, Grade::trace);
@@ -191,7 +191,7 @@ TEST_F(MonitorVerdictTest, ALongPauseIsNotWatched) {
   speed(16);
   second += 3600;
   pass(1, {sample(port, 1, {{"BadTLP", 9}})});
-  const auto& state = monitor.judging().ledger(bdf(port)).state();
+  const auto& state = monitor.judging().ledger(LinkId{port}).state();
   EXPECT_EQ(state.epoch.exposure.unwatched, std::chrono::seconds(3601));
   EXPECT_EQ(state.directions[0].unwatched_errors, 9U);
 }

@@ -27,7 +27,7 @@ Machine one_port(std::size_t config_bytes) {
   Function device;
   device.bdf = bdf("0000:c1:00.0");
   machine.topology.functions = {port, device};
-  machine.topology.links = {Link{0, {1}, {}, 0, 0}};
+  machine.topology.links = {Link{0, {1}, {}, 0, 0, {"0000:c0:01.1"}}};
   return machine;
 }
 

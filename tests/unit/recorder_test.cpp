@@ -28,11 +28,11 @@ class RecorderTest : public ::testing::Test {
   static HistoryLink link(std::string serial) { return {"PCIE3", bdf(port), Card{0x10de, 0x2684, std::move(serial), "GPU"}}; }
   static HistoryLink empty() { return {"PCIE3", bdf(port), std::nullopt}; }
 
-  bool another(HistoryLink link) { return recorder.place(bdf(port), path, std::move(link), at(++second)).other.has_value(); }
+  bool another(HistoryLink link) { return recorder.place(LinkId{path}, std::move(link), at(++second)).other.has_value(); }
   // Whom an error that comes now is put down to.
   std::string blamed() {
-    recorder.begin(bdf(port), {});
-    recorder.count(bdf(port), long_ago, at(++second).boot, {Side::device, Severity::correctable, {{"RxErr", 1}}},
+    recorder.begin(LinkId{path}, {});
+    recorder.count(LinkId{path}, long_ago, at(++second).boot, {Side::device, Severity::correctable, {{"RxErr", 1}}},
                    Evidence::native, true, 1);
     second += 60;
     const auto batch = recorder.take(at(second), at(second).boot, true, LinkJudge({}), {});

@@ -44,6 +44,28 @@ TEST(Render, AllWellSaysSoFirst) {
   EXPECT_FALSE(has(text, "PCIE6")) << "an empty slot is not in the short view\n" << text;
 }
 
+TEST(Render, WhatHasGoneComesFirstAndNothingIsSaidToBeWell) {
+  auto status = three_gpus();
+  auto& slot = slot_named(status, "PCIE3");
+  slot.gone = DeviceGone{status.now, slot.name, true};
+  slot.device.reset();
+  slot.gpu.reset();
+  slot.grade = Grade::unknown;
+  auto text = render_status(status, {}, {});
+  EXPECT_EQ(first_line(text).find("2 GPU slots. 1 GPU has gone: PCIE3. "), 0U) << text;
+  EXPECT_TRUE(has(text, "GONE")) << text;
+  EXPECT_FALSE(has(text, "No errors")) << text;
+  for (auto& other : status.slots) {
+    if (!other.gpu) continue;
+    other.gone = DeviceGone{status.now, other.name, true};
+    other.device.reset();
+    other.gpu.reset();
+  }
+  text = render_status(status, {}, {});
+  EXPECT_FALSE(has(text, "No GPU found")) << text;
+  EXPECT_TRUE(has(first_line(text), "3 GPUs have gone: ")) << text;
+}
+
 TEST(Render, AllShowsEmptySlots) {
   StatusView view;
   view.all = true;

@@ -92,16 +92,16 @@ TEST_F(TraceRecorderTest, AReplayComesToTheMonitorsVerdicts) {
   for (const auto* address : {port, other_port}) {
     const auto& mine = monitor.judging();
     const auto& theirs = replay.judging();
-    EXPECT_EQ(theirs.answer(bdf(address)), mine.answer(bdf(address))) << address;
-    EXPECT_EQ(theirs.ledger(bdf(address)).state().directions, mine.ledger(bdf(address)).state().directions);
-    EXPECT_EQ(theirs.ledger(bdf(address)).state().epoch.exposure.loaded,
-              mine.ledger(bdf(address)).state().epoch.exposure.loaded);
+    EXPECT_EQ(theirs.answer(LinkId{address}), mine.answer(LinkId{address})) << address;
+    EXPECT_EQ(theirs.ledger(LinkId{address}).state().directions, mine.ledger(LinkId{address}).state().directions);
+    EXPECT_EQ(theirs.ledger(LinkId{address}).state().epoch.exposure.loaded,
+              mine.ledger(LinkId{address}).state().epoch.exposure.loaded);
     for (const std::size_t side : {0U, 1U}) {
-      EXPECT_EQ(sum(theirs.ledger(bdf(address)).state().epoch.counts[side]),
-                sum(mine.ledger(bdf(address)).state().epoch.counts[side]));
+      EXPECT_EQ(sum(theirs.ledger(LinkId{address}).state().epoch.counts[side]),
+                sum(mine.ledger(LinkId{address}).state().epoch.counts[side]));
     }
   }
-  EXPECT_TRUE(replay.judging().answer(bdf(port)).riser_candidate);
+  EXPECT_TRUE(replay.judging().answer(LinkId{port}).riser_candidate);
 }
 
 TEST_F(TraceRecorderTest, APauseIsWrittenAsUnwatched) {
@@ -111,7 +111,7 @@ TEST_F(TraceRecorderTest, APauseIsWrittenAsUnwatched) {
   second += 3600;
   pass(1, {sample(port, 1, {{"BadTLP", 7}})});
   const auto replay = played();
-  const auto& state = replay.judging().ledger(bdf(port)).state();
+  const auto& state = replay.judging().ledger(LinkId{port}).state();
   EXPECT_EQ(state.directions[0].unwatched_errors, 7U);
   EXPECT_GE(state.epoch.exposure.unwatched, seconds(3600));
 }
@@ -122,8 +122,8 @@ TEST_F(TraceRecorderTest, ACardThatComesIsAHotplug) {
   scan(testing::machine({root_port(port), gpu(card, port)}));
   pass(2, {sample(card, 2, {{"RxErr", 4}})});
   const auto replay = played();
-  EXPECT_EQ(replay.judging().ledger(bdf(port)).state().epoch.set_apart[1], 4U);
-  EXPECT_EQ(replay.judging().answer(bdf(port)).grade, Grade::clean);
+  EXPECT_EQ(replay.judging().ledger(LinkId{port}).state().epoch.set_apart[1], 4U);
+  EXPECT_EQ(replay.judging().answer(LinkId{port}).grade, Grade::clean);
 }
 
 }  // namespace

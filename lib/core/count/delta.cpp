@@ -136,6 +136,17 @@ void EndCounts::take(const Batch& batch) {
       if (member.last.bdf == bdf) member.gone = true;
     }
   }
+  // A function that a scan had missed, and that was there all the time, goes on where it was.
+  for (const auto* sample : batch.samples) {
+    if (living(sample->bdf) != nullptr) continue;
+    for (auto& member : members_) {
+      if (member.gone && member.last.bdf == sample->bdf && member.last.generation == sample->generation &&
+          delta(member.last, *sample).kind != DeltaKind::reset) {
+        member.gone = false;
+        break;
+      }
+    }
+  }
   // Before any new incarnation joins, the group it replaces is closed with all its members' last values.
   for (const auto* sample : batch.samples) {
     const auto it = std::ranges::find_if(

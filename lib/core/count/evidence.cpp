@@ -80,16 +80,8 @@ bool is_verified(const Function& function) {
 
 const Function* end_function(const Topology& topology, const Link& link, Side side) {
   if (side == Side::port) return &topology.functions[link.port];
-  if (link.empty()) return nullptr;
-  const auto first_that = [&](auto has) -> const Function* {
-    for (const auto index : link.device) {
-      if (has(topology.functions[index])) return &topology.functions[index];
-    }
-    return nullptr;
-  };
-  if (const auto* found = first_that([](const Function& f) { return f.has_aer_files; })) return found;
-  if (const auto* found = first_that([](const Function& f) { return aer_of(f) != nullptr; })) return found;
-  return &topology.functions[link.device.front()];
+  const auto device = counting_function(topology, link);
+  return device ? &topology.functions[*device] : nullptr;
 }
 
 // Why the kernel's counters say nothing of this end; absent when they do.

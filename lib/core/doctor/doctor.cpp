@@ -19,10 +19,8 @@ namespace {
 // The function an end is judged by: that of decide_evidence().
 const Function* function_of(const Topology& topology, const Link& link, Side side) {
   if (side == Side::port) return &topology.functions[link.port];
-  for (const auto index : link.device) {
-    if (topology.functions[index].has_aer_files) return &topology.functions[index];
-  }
-  return link.empty() ? nullptr : &topology.functions[link.device.front()];
+  const auto device = counting_function(topology, link);
+  return device ? &topology.functions[*device] : nullptr;
 }
 
 // "7 GPU links"; "9 links of 7 GPUs" where some are above a switch.

@@ -36,7 +36,7 @@ struct HistoryBoot {
   friend bool operator==(const HistoryBoot&, const HistoryBoot&) = default;
 };
 
-// In all that follows `link` is a link_path and times are boot time.
+// In all that follows `link` is the path of a LinkId and times are boot time.
 
 // What one end counted between two instants.
 struct HistoryDelta {
@@ -92,6 +92,7 @@ enum class HistoryEventKind : std::uint8_t {
   begun_anew,      // the file before this one was lost or damaged: totals were carried over
   watch_resumes,   // samples were too far apart; `number` as with watch_begins
   driver_changed,
+  gpu_lost,        // NVIDIA's driver said so; `number` is its Xid
 };
 template <>
 inline constexpr auto enum_words<HistoryEventKind> = std::to_array<EnumWord<HistoryEventKind>>({
@@ -106,6 +107,7 @@ inline constexpr auto enum_words<HistoryEventKind> = std::to_array<EnumWord<Hist
     {HistoryEventKind::begun_anew, "begun-anew", 8},
     {HistoryEventKind::watch_resumes, "watch-resumes", 9},
     {HistoryEventKind::driver_changed, "driver-changed", 10},
+    {HistoryEventKind::gpu_lost, "gpu-lost", 11},
 });
 static_assert(words_are_sound<HistoryEventKind>());
 

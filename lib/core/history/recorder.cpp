@@ -17,33 +17,28 @@ void add_to(LifetimeCounts& lifetime, const Counted& counted) {
 
 Recorder::Recorder(HistorySummary known, HistoryBoot boot) : known_(std::move(known)), boot_(std::move(boot)) {}
 
-const EndCountsState* Recorder::stored_end(const std::string& path, Side side) const {
+const EndCountsState* Recorder::stored_end(const LinkId& link, Side side) const {
   if (!same_boot()) return nullptr;
-  const auto it = known_.ends.find({path, side});
+  const auto it = known_.ends.find({link.path, side});
   return it == known_.ends.end() ? nullptr : &it->second;
 }
 
-const LedgerState* Recorder::stored_ledger(const std::string& path) const {
-  const auto it = known_.ledgers.find(path);
+const LedgerState* Recorder::stored_ledger(const LinkId& link) const {
+  const auto it = known_.ledgers.find(link.path);
   return it == known_.ledgers.end() ? nullptr : &it->second;
 }
 
-Recorder::Placed Recorder::place(const Bdf& port, const std::string& path, HistoryLink link, Instant now) {
+Recorder::Placed Recorder::place(const LinkId& id, HistoryLink link, Instant now) {
   Placed placed;
-  auto [it, added] = links_.try_emplace(port);
+  auto [it, added] = links_.try_emplace(id);
   auto& entry = it->second;
-  // A port's address that leads elsewhere now is another link.
-  if (!added && entry.path != path) {
-    entry = {};
-    added = true;
-  }
   placed.first = added;
   std::optional<Card> before = entry.link.card;
   if (added) {
-    entry.path = path;
+    entry.path = id.path;
     entry.since = now.wall;
     entry.stored_until = now.boot;
-    if (const auto known = known_.links.find(path); known != known_.links.end()) {
+    if (const auto known = known_.links.find(id.path); known != known_.links.end()) {
       placed.known = true;
       entry.lifetime = known->second.lifetime;
       entry.since = known->second.since;
@@ -63,20 +58,20 @@ Recorder::Placed Recorder::place(const Bdf& port, const std::string& path, Histo
   if (!link.card) link.card = before;
   if (entry.link == link && (!added || placed.known)) return placed;
   entry.link = std::move(link);
-  pending_.links[path] = entry.link;
+  pending_.links[id.path] = entry.link;
   news_ = true;
   return placed;
 }
 
-void Recorder::begin(const Bdf& port, const LedgerState& ledger) {
-  auto& entry = links_.at(port);
+void Recorder::begin(const LinkId& link, const LedgerState& ledger) {
+  auto& entry = links_.at(link);
   entry.stored = ledger.lifetime.exposure;
   entry.epochs = ledger.epochs;
 }
 
-void Recorder::count(const Bdf& port, Nanoseconds from, Nanoseconds to, const Counted& counted, Evidence evidence,
+void Recorder::count(const LinkId& link, Nanoseconds from, Nanoseconds to, const Counted& counted, Evidence evidence,
                      bool watched, std::uint64_t epoch) {
-  auto& entry = links_.at(port);
+  auto& entry = links_.at(link);
   add_to(entry.lifetime, counted);
   for (const auto& count : counted.added) {
     pending_.deltas.push_back({entry.path, from, to, counted.side, counted.severity, count.token, count.value, evidence,
@@ -87,12 +82,12 @@ void Recorder::count(const Bdf& port, Nanoseconds from, Nanoseconds to, const Co
   news_ = true;
 }
 
-void Recorder::touch(const Bdf& port, Side side) {
-  if (const auto it = links_.find(port); it != links_.end()) it->second.touched[static_cast<std::size_t>(side)] = true;
+void Recorder::touch(const LinkId& link, Side side) {
+  if (const auto it = links_.find(link); it != links_.end()) it->second.touched[static_cast<std::size_t>(side)] = true;
 }
 
-void Recorder::state(const Bdf& port, HistoryLinkState state) {
-  auto& entry = links_.at(port);
+void Recorder::state(const LinkId& link, HistoryLinkState state) {
+  auto& entry = links_.at(link);
   state.link = entry.path;
   if (entry.state) {
     auto same = state;
@@ -103,8 +98,8 @@ void Recorder::state(const Bdf& port, HistoryLinkState state) {
   pending_.states.push_back(std::move(state));
 }
 
-void Recorder::event(const Bdf& port, Nanoseconds at, HistoryEventKind kind, std::uint64_t number, std::string text) {
-  const auto it = links_.find(port);
+void Recorder::event(const LinkId& link, Nanoseconds at, HistoryEventKind kind, std::uint64_t number, std::string text) {
+  const auto it = links_.find(link);
   // Should it come back, its state is told anew.
   if (it != links_.end() && kind == HistoryEventKind::link_removed) it->second.state.reset();
   pending_.events.push_back({it == links_.end() ? std::string() : it->second.path, at, kind, number, std::move(text)});
@@ -112,16 +107,16 @@ void Recorder::event(const Bdf& port, Nanoseconds at, HistoryEventKind kind, std
 }
 
 void Recorder::verdict(const VerdictChanged& change) {
-  auto& entry = links_.at(change.port);
+  auto& entry = links_.at(change.link);
   pending_.verdicts.push_back({entry.path, change.at.boot, change.after, change.reason});
   entry.ledger = true;
   news_ = true;
 }
 
-void Recorder::marks(const Bdf& port, std::string by) { links_.at(port).marked_by = std::move(by); }
+void Recorder::marks(const LinkId& link, std::string by) { links_.at(link).marked_by = std::move(by); }
 
-void Recorder::settle(const Bdf& port, Nanoseconds now, const LedgerState& ledger) {
-  auto& entry = links_.at(port);
+void Recorder::settle(const LinkId& link, Nanoseconds now, const LedgerState& ledger) {
+  auto& entry = links_.at(link);
   const auto& exposure = ledger.lifetime.exposure;
   HistoryObserved observed{entry.path, entry.stored_until, now, entry.epochs, {}, {}};
   bool any = false;
@@ -146,10 +141,10 @@ void Recorder::note_epoch(Entry& entry, const LedgerState& ledger) {
   news_ = true;
 }
 
-void Recorder::note_epoch(const Bdf& port, const LedgerState& ledger) { note_epoch(links_.at(port), ledger); }
+void Recorder::note_epoch(const LinkId& link, const LedgerState& ledger) { note_epoch(links_.at(link), ledger); }
 
-void Recorder::note_dated(const Bdf& port, const LedgerState& ledger, std::uint64_t joins, std::string by) {
-  auto& entry = links_.at(port);
+void Recorder::note_dated(const LinkId& link, const LedgerState& ledger, std::uint64_t joins, std::string by) {
+  auto& entry = links_.at(link);
   pending_.marks.push_back({entry.path, ledger.epoch.since.boot, ledger.epochs, ledger.opened_by, std::move(by), false, joins,
                             ledger.epoch.since.wall});
   entry.epochs = ledger.epochs;
@@ -157,8 +152,8 @@ void Recorder::note_dated(const Bdf& port, const LedgerState& ledger, std::uint6
   news_ = true;
 }
 
-void Recorder::take_back(const Bdf& port, const MarkTakenBack& taken, std::string by) {
-  auto& entry = links_.at(port);
+void Recorder::take_back(const LinkId& link, const MarkTakenBack& taken, std::string by) {
+  auto& entry = links_.at(link);
   pending_.marks.push_back({entry.path, taken.at.boot, taken.epoch, taken.text, std::move(by), true, taken.joins, std::nullopt});
   entry.epochs = taken.joins;
   entry.ledger = true;
@@ -167,25 +162,25 @@ void Recorder::take_back(const Bdf& port, const MarkTakenBack& taken, std::strin
 
 std::optional<HistoryBatch> Recorder::take(Instant now, Nanoseconds until, bool all, const LinkJudge& judging,
                                            const EndOf& end) {
-  for (auto& [port, entry] : links_) {
-    if (judging.knows(port)) note_epoch(entry, judging.ledger(port).state());
+  for (auto& [link, entry] : links_) {
+    if (judging.knows(link)) note_epoch(entry, judging.ledger(link).state());
   }
   const auto since_flush = flushed_at_ ? now.boot - *flushed_at_ : flush_interval;
   // Whoever asks again and again must not have the disk write again and again.
   const bool flush = since_flush >= flush_interval || (all && (news_ || since_flush >= patience));
   const bool urgent = news_ && (!taken_at_ || now.boot - *taken_at_ >= pause);
   if (!flush && !urgent) return std::nullopt;
-  for (auto& [port, entry] : links_) {
-    if ((flush || entry.ledger) && judging.knows(port)) {
-      const auto& ledger = judging.ledger(port).state();
-      settle(port, until, ledger);
+  for (auto& [link, entry] : links_) {
+    if ((flush || entry.ledger) && judging.knows(link)) {
+      const auto& ledger = judging.ledger(link).state();
+      settle(link, until, ledger);
       pending_.ledgers[entry.path] = ledger;
       entry.ledger = false;
     }
     for (const auto side : sides) {
       const auto i = static_cast<std::size_t>(side);
       if (!entry.touched[i] && !entry.fresh[i]) continue;
-      auto state = end(port, side);
+      auto state = end(link, side);
       entry.touched[i] = false;
       entry.fresh[i] = state.fresh;
       pending_.ends[{entry.path, side}] = std::move(state);

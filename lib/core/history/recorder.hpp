@@ -23,13 +23,13 @@ class Recorder {
   static constexpr Nanoseconds patience = std::chrono::seconds(5);
 
   // What a Monitor tells of an end when its state is to be stored.
-  using EndOf = std::function<EndCountsState(const Bdf& port, Side side)>;
+  using EndOf = std::function<EndCountsState(const LinkId& link, Side side)>;
 
   Recorder(HistorySummary known, HistoryBoot boot);
 
   // What the store knew of this boot's ends and of all ledgers, for the first time a link is placed.
-  [[nodiscard]] const EndCountsState* stored_end(const std::string& path, Side side) const;
-  [[nodiscard]] const LedgerState* stored_ledger(const std::string& path) const;
+  [[nodiscard]] const EndCountsState* stored_end(const LinkId& link, Side side) const;
+  [[nodiscard]] const LedgerState* stored_ledger(const LinkId& link) const;
   [[nodiscard]] bool same_boot() const { return known_.boot_id == boot_.id; }
   // Up to when the store knew this boot; meaningless in another.
   [[nodiscard]] Nanoseconds known_until() const { return known_.until; }
@@ -40,33 +40,33 @@ class Recorder {
     std::optional<Card> other;  // the card that was in the slot before, if that was another one
   };
   // A scan shows this link.
-  Placed place(const Bdf& port, const std::string& path, HistoryLink link, Instant now);
+  Placed place(const LinkId& id, HistoryLink link, Instant now);
   // The ledger of a link as it is (restored or new): what comes after is recorded.
-  void begin(const Bdf& port, const LedgerState& ledger);
+  void begin(const LinkId& link, const LedgerState& ledger);
 
-  // REQUIRES for all that name a port: it was placed.
-  void count(const Bdf& port, Nanoseconds from, Nanoseconds to, const Counted& counted, Evidence evidence, bool watched,
+  // REQUIRES for all that name a link: it was placed.
+  void count(const LinkId& link, Nanoseconds from, Nanoseconds to, const Counted& counted, Evidence evidence, bool watched,
              std::uint64_t epoch);
-  void touch(const Bdf& port, Side side);
-  void state(const Bdf& port, HistoryLinkState state);
-  void event(const Bdf& port, Nanoseconds at, HistoryEventKind kind, std::uint64_t number, std::string text);
+  void touch(const LinkId& link, Side side);
+  void state(const LinkId& link, HistoryLinkState state);
+  void event(const LinkId& link, Nanoseconds at, HistoryEventKind kind, std::uint64_t number, std::string text);
   void verdict(const VerdictChanged& change);
   // Who marks the link next; told with the epoch that begins.
-  void marks(const Bdf& port, std::string by);
+  void marks(const LinkId& link, std::string by);
   // The epoch of `ledger` has begun.
-  void note_epoch(const Bdf& port, const LedgerState& ledger);
+  void note_epoch(const LinkId& link, const LedgerState& ledger);
   // The epoch of `ledger` has begun in the past. REQUIRES: the epoch before it, `joins`, is settled.
-  void note_dated(const Bdf& port, const LedgerState& ledger, std::uint64_t joins, std::string by);
+  void note_dated(const LinkId& link, const LedgerState& ledger, std::uint64_t joins, std::string by);
   // What is collected so far is due.
   void hurry() { news_ = true; }
   // REQUIRES: the epoch taken back is settled.
-  void take_back(const Bdf& port, const MarkTakenBack& taken, std::string by);
+  void take_back(const LinkId& link, const MarkTakenBack& taken, std::string by);
   // Takes down how long the link was watched until now, in the epoch that is about to end.
-  void settle(const Bdf& port, Nanoseconds now, const LedgerState& ledger);
+  void settle(const LinkId& link, Nanoseconds now, const LedgerState& ledger);
 
-  [[nodiscard]] bool knows(const Bdf& port) const { return links_.contains(port); }
-  [[nodiscard]] const LifetimeCounts& lifetime(const Bdf& port) const { return links_.at(port).lifetime; }
-  [[nodiscard]] WallTime since(const Bdf& port) const { return links_.at(port).since; }
+  [[nodiscard]] bool knows(const LinkId& link) const { return links_.contains(link); }
+  [[nodiscard]] const LifetimeCounts& lifetime(const LinkId& link) const { return links_.at(link).lifetime; }
+  [[nodiscard]] WallTime since(const LinkId& link) const { return links_.at(link).since; }
 
   // What is due for the store; absent when nothing is. `all`: at once, if there is news.
   [[nodiscard]] std::optional<HistoryBatch> take(Instant now, Nanoseconds until, bool all, const LinkJudge& judging,
@@ -74,7 +74,7 @@ class Recorder {
 
  private:
   struct Entry {
-    std::string path;
+    std::string path;  // its key, as records carry it
     HistoryLink link;
     bool occupied = false;  // at the last scan
     bool guessed = false;   // link.card is who was there before; who came after that is not read yet
@@ -93,7 +93,7 @@ class Recorder {
 
   HistorySummary known_;
   HistoryBoot boot_;
-  std::map<Bdf, Entry> links_;
+  std::map<LinkId, Entry> links_;
   HistoryBatch pending_;
   bool news_ = false;
   std::optional<Nanoseconds> taken_at_;

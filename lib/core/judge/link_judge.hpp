@@ -12,13 +12,13 @@
 
 #include "core/judge/ledger.hpp"
 #include "core/judge/verdict.hpp"
-#include "core/pci/bdf.hpp"
+#include "core/pci/link_id.hpp"
 
 namespace wopr {
 
 // The announced part of a link's verdict has changed.
 struct VerdictChanged {
-  Bdf port;
+  LinkId link;
   std::string slot;
   Answer before;
   Answer after;
@@ -33,19 +33,27 @@ class LinkJudge {
   explicit LinkJudge(const VerdictPolicy& policy) : policy_(policy) {}
 
   // Makes the link known at first sight; later only its facts are new.
-  void set_facts(const Bdf& port, LinkFacts facts, Instant now);
-  // The facts that change as the link does, without touching the rest.
-  void set_link_status(const Bdf& port, const LinkStatus& status);
-  [[nodiscard]] bool knows(const Bdf& port) const { return links_.contains(port); }
+  void set_facts(const LinkId& link, LinkFacts facts, Instant now);
+  // The same for facts of a scan: what no scan can tell (counted before the watch, counted by clearing, reports of the
+  // driver) stays as it was.
+  void renew_facts(const LinkId& link, LinkFacts scanned, Instant now);
+  [[nodiscard]] bool knows(const LinkId& link) const { return links_.contains(link); }
 
-  // REQUIRES for all that name a port: the link is known.
-  void observe(const Bdf& port, const LinkInterval& interval, std::span<const Counted> counted = {});
-  void transition(const Bdf& port, Transition kind, Instant at);
-  void mark(const Bdf& port, Instant at, std::string text, bool by_person = false);
-  void mark_in_retrospect(const Bdf& port, LinkLedger since, std::string text);
-  [[nodiscard]] Result<MarkTakenBack> take_back_mark(const Bdf& port);
-  void unattributed(const Bdf& port, std::uint64_t messages);
-  void restore(const Bdf& port, LedgerState state);
+  // REQUIRES for all that follow and name a link: it is known.
+  // Facts that change by themselves, without touching the rest.
+  void set_link_status(const LinkId& link, const LinkStatus& status);
+  void set_absent(const LinkId& link);  // the port itself has gone, and whatever stood there
+  void set_counts_by_clearing(const LinkId& link, bool counts);
+  void note_before_watch(const LinkId& link, Severity severity, const Counts& counts);
+  // The driver says it lost the GPU on this link (Xid 79).
+  void note_lost_gpu(const LinkId& link);
+  void observe(const LinkId& link, const LinkInterval& interval, std::span<const Counted> counted = {});
+  void transition(const LinkId& link, Transition kind, Instant at);
+  void mark(const LinkId& link, Instant at, std::string text, bool by_person = false);
+  void mark_in_retrospect(const LinkId& link, LinkLedger since, std::string text);
+  [[nodiscard]] Result<MarkTakenBack> take_back_mark(const LinkId& link);
+  void unattributed(const LinkId& link, std::uint64_t messages);
+  void restore(const LinkId& link, LedgerState state);
   void begin_boot(Instant now);
   void set_policy(const VerdictPolicy& policy);
 
@@ -53,14 +61,14 @@ class LinkJudge {
   [[nodiscard]] std::vector<VerdictChanged> settle(Instant now);
 
   // How long after the end of its last interval the link must be judged again, even if nothing happens.
-  [[nodiscard]] std::optional<Nanoseconds> next_change(const Bdf& port, bool loaded) const;
+  [[nodiscard]] std::optional<Nanoseconds> next_change(const LinkId& link, bool loaded) const;
 
-  [[nodiscard]] const LinkLedger& ledger(const Bdf& port) const { return links_.at(port).ledger; }
-  [[nodiscard]] const LinkFacts& facts(const Bdf& port) const { return links_.at(port).facts; }
-  [[nodiscard]] const Answer& answer(const Bdf& port) const { return links_.at(port).answer; }
-  [[nodiscard]] Verdict verdict(const Bdf& port) const;
-  [[nodiscard]] std::vector<std::pair<Bdf, Verdict>> verdicts() const;
-  [[nodiscard]] std::vector<Bdf> ports() const;
+  [[nodiscard]] const LinkLedger& ledger(const LinkId& link) const { return links_.at(link).ledger; }
+  [[nodiscard]] const LinkFacts& facts(const LinkId& link) const { return links_.at(link).facts; }
+  [[nodiscard]] const Answer& answer(const LinkId& link) const { return links_.at(link).answer; }
+  [[nodiscard]] Verdict verdict(const LinkId& link) const;
+  [[nodiscard]] std::vector<std::pair<LinkId, Verdict>> verdicts() const;
+  [[nodiscard]] std::vector<LinkId> links() const;
   [[nodiscard]] const VerdictPolicy& policy() const { return policy_; }
 
  private:
@@ -70,12 +78,12 @@ class LinkJudge {
     Answer answer;
     bool judged = false;
   };
-  // Calls `visit(port, entry, siblings)` for each link.
+  // Calls `visit(link, entry, siblings)` for each link.
   template <class Links, class Visit>
   static void with_siblings(Links& links, const Visit& visit);
 
   VerdictPolicy policy_;
-  std::map<Bdf, Entry> links_;
+  std::map<LinkId, Entry> links_;
 };
 
 }  // namespace wopr

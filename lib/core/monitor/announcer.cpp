@@ -42,8 +42,8 @@ std::string noun(Severity severity, std::uint64_t n) {
 
 std::string end_text(Side side) { return side == Side::port ? "port end" : "device end"; }
 
-const SlotStatus* find_slot(const Status& status, const Bdf& port) {
-  const auto it = std::ranges::find(status.slots, port, &SlotStatus::port);
+const SlotStatus* find_slot(const Status& status, const LinkId& link) {
+  const auto it = std::ranges::find(status.slots, link, &SlotStatus::id);
   return it == status.slots.end() ? nullptr : &*it;
 }
 
@@ -61,7 +61,7 @@ std::string compact(const Counts& counts) {
 
 JournalRecord Announcer::error_record(RecordKind kind, const Key& key, const Series& series, const Counts& counts,
                                       std::string message) const {
-  const auto& [port, side, severity] = key;
+  const auto& [link, side, severity] = key;
   JournalRecord record{kind, priority_of(severity), std::move(message), {}};
   if (kind == RecordKind::errors_stopped) record.priority = 5;
   if (kind == RecordKind::errors_before) record.priority = 5;
@@ -84,7 +84,7 @@ std::string Announcer::total_text(const Series& series) {
 }
 
 JournalRecord Announcer::end_record(const Key& key, const Series& series) const {
-  const auto& [port, side, severity] = key;
+  const auto& [link, side, severity] = key;
   const auto n = sum(series.all);
   auto message = fmt::format("{}: stopped. {} {} at the {} within {} ({}); {}", series.place.slot, n,
                              noun(severity, n), end_text(side), duration_text(series.last.boot - series.began.boot),
@@ -96,7 +96,7 @@ JournalRecord Announcer::end_record(const Key& key, const Series& series) const 
 
 void Announcer::take_errors(const ErrorsCounted& effect, const Place& place, Instant now,
                             std::vector<JournalRecord>& records) {
-  const Key key{effect.port, effect.side, effect.severity};
+  const Key key{effect.link, effect.side, effect.severity};
   const auto n = sum(effect.added);
   if (effect.before_monitoring) {
     Series before{place, effect.added, {}, effect.total, now, now, effect.by_clearing, {}};
@@ -188,35 +188,36 @@ std::vector<JournalRecord> Announcer::clearing_records(const std::vector<Effect>
 
 std::vector<JournalRecord> Announcer::take(const std::vector<Effect>& effects, const Status& status, Instant now) {
   std::vector<JournalRecord> records;
-  const auto place_of = [&](const Bdf& port, const std::string& slot) {
-    Place place{slot, to_string(port), {}, {}};
-    if (const auto* s = find_slot(status, port)) {
+  const auto place_of = [&](const LinkId& link, const std::string& slot) {
+    Place place{slot, link.root().path, {}, {}};  // of a link that is there no more, the root port it was below
+    if (const auto* s = find_slot(status, link)) {
+      place.port = to_string(s->port);
       if (s->device) place.device = to_string(*s->device);
       if (s->gpu) place.gpu_uuid = s->gpu->uuid;
     }
     return place;
   };
-  const auto simple = [&](RecordKind kind, int priority, const Bdf& port, const std::string& slot, std::string message) {
-    records.push_back({kind, priority, std::move(message), {{"WOPR_SLOT", slot}, {"WOPR_PORT", to_string(port)}}});
+  const auto simple = [&](RecordKind kind, int priority, const LinkId& link, const std::string& slot, std::string message) {
+    records.push_back({kind, priority, std::move(message), {{"WOPR_SLOT", slot}, {"WOPR_PORT", place_of(link, slot).port}}});
     return &records.back();
   };
   for (const auto& effect : effects) {
     if (const auto* errors = std::get_if<ErrorsCounted>(&effect)) {
-      take_errors(*errors, place_of(errors->port, errors->slot), now, records);
+      take_errors(*errors, place_of(errors->link, errors->slot), now, records);
     } else if (const auto* arrived = std::get_if<DeviceArrived>(&effect)) {
-      simple(RecordKind::device_arrived, 6, arrived->port, arrived->slot,
+      simple(RecordKind::device_arrived, 6, arrived->link, arrived->slot,
              fmt::format("{}: {} is here ({})", arrived->slot, arrived->name, to_string(arrived->device)))
           ->fields.emplace_back("WOPR_DEVICE", to_string(arrived->device));
     } else if (const auto* left = std::get_if<DeviceLeft>(&effect)) {
-      simple(RecordKind::device_left, 5, left->port, left->slot,
+      simple(RecordKind::device_left, 5, left->link, left->slot,
              fmt::format("{}: the device {} has gone", left->slot, to_string(left->device)))
           ->fields.emplace_back("WOPR_DEVICE", to_string(left->device));
     } else if (const auto* change = std::get_if<VerdictChanged>(&effect)) {
       // A change of confidence or direction shows in the status; it is no news of its own.
       if (change->before.grade == change->after.grade) continue;
-      records.push_back(verdict_record(*change, place_of(change->port, change->slot)));
+      records.push_back(verdict_record(*change, place_of(change->link, change->slot)));
     } else if (const auto* lost = std::get_if<UnattributedErrors>(&effect)) {
-      simple(RecordKind::errors_unattributed, 4, lost->port, lost->slot,
+      simple(RecordKind::errors_unattributed, 4, lost->link, lost->slot,
              fmt::format("{}: {} error message{} reached the root port while the device was going; of what type "
                          "can no longer be read",
                          lost->slot, lost->added, plural(lost->added)))
@@ -231,7 +232,7 @@ std::vector<JournalRecord> Announcer::take(const std::vector<Effect>& effects, c
 std::vector<JournalRecord> Announcer::tick(Instant now) {
   std::vector<JournalRecord> records;
   for (auto it = series_.begin(); it != series_.end();) {
-    const auto& [port, side, severity] = it->first;
+    const auto& [link, side, severity] = it->first;
     auto& series = it->second;
     if (now.boot - series.last.boot >= times_.quiet) {
       // A single error has been told completely: nothing to add.

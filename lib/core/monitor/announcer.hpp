@@ -45,7 +45,7 @@ class Announcer {
   std::vector<JournalRecord> finish(Instant now);
 
  private:
-  using Key = std::tuple<Bdf, Side, Severity>;
+  using Key = std::tuple<LinkId, Side, Severity>;
 
   // What a record says of its place.
   struct Place {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// What has happened, as values: the monitor gives them, sinks tell the world.
+// What has happened, as values: the monitor gives them, sinks tell the world. Where a link is now, the Status says; one
+// that is there no more may be missing in it.
 #pragma once
 
 #include <cstdint>
@@ -10,11 +11,12 @@
 #include "core/count/delta.hpp"
 #include "core/judge/link_judge.hpp"
 #include "core/pci/bdf.hpp"
+#include "core/pci/link_id.hpp"
 
 namespace wopr {
 
 struct ErrorsCounted {
-  Bdf port;
+  LinkId link;
   std::string slot;
   Side side = Side::port;
   Severity severity = Severity::correctable;
@@ -27,37 +29,37 @@ struct ErrorsCounted {
   friend bool operator==(const ErrorsCounted&, const ErrorsCounted&) = default;
 };
 struct LinkAdded {
-  Bdf port;
+  LinkId link;
   std::string slot;
   friend bool operator==(const LinkAdded&, const LinkAdded&) = default;
 };
 struct LinkRemoved {  // the port itself has gone
-  Bdf port;
+  LinkId link;
   std::string slot;
   friend bool operator==(const LinkRemoved&, const LinkRemoved&) = default;
 };
 struct DeviceArrived {
-  Bdf port;
+  LinkId link;
   std::string slot;
   Bdf device;
   std::string name;
   friend bool operator==(const DeviceArrived&, const DeviceArrived&) = default;
 };
 struct DeviceLeft {
-  Bdf port;
+  LinkId link;
   std::string slot;
   Bdf device;
   friend bool operator==(const DeviceLeft&, const DeviceLeft&) = default;
 };
 struct UnattributedErrors {
-  Bdf port;
+  LinkId link;
   std::string slot;
   std::uint64_t added = 0;
   friend bool operator==(const UnattributedErrors&, const UnattributedErrors&) = default;
 };
 // At an end where nobody reports, errors are counted by clearing their bits from now on, or not any more.
 struct ClearingChanged {
-  Bdf port;
+  LinkId link;
   std::string slot;
   Side side = Side::port;
   bool counting = false;

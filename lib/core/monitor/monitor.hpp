@@ -5,9 +5,10 @@
 // Not thread-safe; one owner.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <optional>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "core/count/delta.hpp"
@@ -16,6 +17,7 @@
 #include "core/history/history.hpp"
 #include "core/history/judge_again.hpp"
 #include "core/judge/link_judge.hpp"
+#include "core/kernel/witness.hpp"
 #include "core/machine/machine.hpp"
 #include "core/machine/slot.hpp"
 #include "core/monitor/effect.hpp"
@@ -45,12 +47,16 @@ class Monitor {
   void note_event(HistoryEventKind kind, Instant now, std::string text);
 
   // A new picture of the machine: at start, after a hotplug, after a reload. `names` has one name per link of
-  // machine.topology. Counts survive as long as the port's address does. What the first scan finds has not come: no
-  // effect tells of it.
+  // machine.topology. Counts belong to the link, whatever addresses it has now. What the first scan finds has not come:
+  // no effect tells of it.
   std::vector<Effect> apply_scan(Machine machine, std::vector<SlotName> names, Instant now);
 
   // One round of samples. Samples of functions that no scan has shown are kept for the next scan.
   std::vector<Effect> apply_round(const Round& round, Instant now);
+
+  // What the kernel's messages said, events of this boot, each once in this run: the facts a verdict names beside its
+  // counts. Nothing is counted from them.
+  std::vector<Effect> apply_witness(std::span<const WitnessEvent> events);
 
   [[nodiscard]] Status status(Instant now) const;
   [[nodiscard]] const Machine& machine() const;
@@ -66,18 +72,20 @@ class Monitor {
 
   // Every link's ledger and verdict, as of the last round.
   [[nodiscard]] const LinkJudge& judging() const;
-  // Something changed at the slot: the link's epoch ends. REQUIRES: judging().knows(port).
-  std::vector<Effect> mark(const Bdf& port, std::string text, Instant now, std::string by = {});
+  // The link whose port has this address now, or had it last before it vanished.
+  [[nodiscard]] std::optional<LinkId> link_at(const Bdf& port) const;
+  // Something changed at the slot: the link's epoch ends. REQUIRES: judging().knows(link).
+  std::vector<Effect> mark(const LinkId& link, std::string text, Instant now, std::string by = {});
   // A mark for a time in the past, in two steps: what has to be asked of the store, and what it says. Between them the
   // rounds go on. Fails when the link's present epoch had not begun by then, and while another such mark of the link is
   // on its way; the second step, when the link was marked meanwhile. REQUIRES: as above.
-  [[nodiscard]] Result<EpochQuestion> begin_dated_mark(const Bdf& port, std::string text, WallTime at, Instant now,
+  [[nodiscard]] Result<EpochQuestion> begin_dated_mark(const LinkId& link, std::string text, WallTime at, Instant now,
                                                        std::string by = {});
-  [[nodiscard]] Result<std::vector<Effect>> finish_dated_mark(const Bdf& port, LedgerState since);
-  void cancel_dated_mark(const Bdf& port);
+  [[nodiscard]] Result<std::vector<Effect>> finish_dated_mark(const LinkId& link, LedgerState since);
+  void cancel_dated_mark(const LinkId& link);
   // Takes back the mark that began the link's present epoch, if a person made it; `by` is who wants that. The link is
   // judged, as of the last round, as if it had never been marked. REQUIRES: as above.
-  [[nodiscard]] Result<std::pair<MarkTakenBack, std::vector<Effect>>> take_back_mark(const Bdf& port,
+  [[nodiscard]] Result<std::pair<MarkTakenBack, std::vector<Effect>>> take_back_mark(const LinkId& link,
                                                                                     std::string by = {});
 
   // Status bits nobody reports, at functions the caller is to read and hand in by Round::latched: those of ends that are

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/base/words.hpp"
 
 namespace wopr {
@@ -17,9 +19,21 @@ std::uint64_t SlotStatus::errors() const {
   return total;
 }
 
+std::vector<std::string> slots_left(const Status& status) {
+  std::vector<std::string> slots;
+  for (const bool gpu : {true, false}) {
+    for (const auto& slot : status.slots) {
+      if (!slot.gone || slot.gone->gpu != gpu || std::ranges::find(slots, slot.slot.label) != slots.end()) continue;
+      slots.push_back(slot.slot.label);
+    }
+  }
+  return slots;
+}
+
 std::string summary_line(const Status& status) {
   std::size_t cards = 0, gpus = 0, unseen = 0, latching = 0, places = 0;
   std::string errors;
+  const auto left = slots_left(status);
   for (const auto& slot : status.slots) {
     if (slot.device) ++cards;
     if (slot.gpu) ++gpus;
@@ -33,11 +47,12 @@ std::string summary_line(const Status& status) {
   }
   if (places > 3) errors += fmt::format(" and {} more slots", places - 3);
   auto text = fmt::format("{}, {}", plural(cards, "slot"), plural(gpus, "GPU"));
+  if (!left.empty()) text += "; gone: " + enumerate(left, 3);
   if (unseen != 0) {
     text += fmt::format("; cannot {} errors of {}", latching == unseen ? "count" : "see", plural(unseen, "slot"));
   }
   if (!errors.empty()) text += "; " + errors;
-  else if (unseen < cards) text += "; no errors";
+  else if (unseen < cards && left.empty()) text += "; no errors";
   if (!status.degraded.empty()) text += "; degraded: history " + status.degraded;
   return text;
 }

@@ -22,6 +22,7 @@
 #include "core/machine/slot.hpp"
 #include "core/pci/lanes.hpp"
 #include "core/pci/link.hpp"
+#include "core/pci/link_id.hpp"
 
 namespace wopr {
 
@@ -46,12 +47,23 @@ struct Lifetime {
   friend bool operator==(const Lifetime&, const Lifetime&) = default;
 };
 
+// A device that stood here in this run and is there no more.
+struct DeviceGone {
+  WallTime since{};  // the scan that missed it
+  std::string name;
+  bool gpu = false;
+
+  friend bool operator==(const DeviceGone&, const DeviceGone&) = default;
+};
+
 struct SlotStatus {
+  LinkId id;
   SlotName slot;
-  Bdf port;
+  Bdf port;                      // its address now, or the last one it had
   unsigned hop = 0;
   std::optional<Bdf> upstream;   // the port of the link above
   std::optional<Bdf> device;     // the leading function; absent when the slot is empty
+  std::optional<DeviceGone> gone;  // absent while a device stands here, or when none ever did
   std::vector<Bdf> functions;    // all functions of the device end
   std::string name;              // "NVIDIA … RTX 4090", empty when the slot is empty
   std::string driver;
@@ -95,6 +107,9 @@ struct Status {
   std::vector<Error> problems;     // what could not be read
   std::vector<std::string> notes;  // what the reader should know of the whole machine ("run as root to …")
 };
+
+// The slots a device stood in during this run and left, by name; those of GPUs first.
+[[nodiscard]] std::vector<std::string> slots_left(const Status& status);
 
 // One line for a service manager: "7 slots, 7 GPUs; 12 errors on PCIE3".
 [[nodiscard]] std::string summary_line(const Status& status);

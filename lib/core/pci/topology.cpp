@@ -69,12 +69,24 @@ void assign_types(Topology& topology) {
   }
 }
 
+LinkId id_of(const Topology& topology, const Link& link) {
+  std::string below;
+  auto index = link.port;
+  while (index != link.root_port) {
+    const auto& bridge = topology.functions[index];
+    below.insert(0, fmt::format("/{:02x}.{:x}", bridge.bdf.device, bridge.bdf.function));
+    if (!bridge.parent) return {to_string(bridge.bdf)};  // its place in the tree could not be read
+    index = *bridge.parent;
+  }
+  return {to_string(topology.functions[index].bdf) + below};
+}
+
 void collect_links(Topology& topology) {
   std::vector<std::optional<std::size_t>> link_below(topology.functions.size());
   for (std::size_t i = 0; i < topology.functions.size(); ++i) {
     if (!faces_downstream(topology.functions[i].type)) continue;
     link_below[i] = topology.links.size();
-    topology.links.push_back(Link{.port = i, .device = {}, .upstream = {}, .root_port = i, .hop = 0});
+    topology.links.push_back(Link{.port = i, .device = {}, .upstream = {}, .root_port = i, .hop = 0, .id = {}});
   }
   for (std::size_t i = 0; i < topology.functions.size(); ++i) {
     const auto parent = topology.functions[i].parent;
@@ -91,6 +103,7 @@ void collect_links(Topology& topology) {
       ++link.hop;
     }
     link.root_port = at;
+    link.id = id_of(topology, link);
   }
 }
 
@@ -123,6 +136,17 @@ std::optional<std::size_t> Topology::link_of_port(std::size_t index) const {
   return static_cast<std::size_t>(it - links.begin());
 }
 
+const Link* Topology::link_at(const Bdf& port) const {
+  const auto index = index_of(port);
+  const auto link = index ? link_of_port(*index) : std::nullopt;
+  return link ? &links[*link] : nullptr;
+}
+
+const Link* Topology::find_link(const LinkId& id) const {
+  const auto it = std::ranges::find(links, id, &Link::id);
+  return it == links.end() ? nullptr : &*it;
+}
+
 bool is_gpu(const Function& function, const GpuRule& rule) {
   const GpuRule::Id id{function.vendor, function.device};
   if (std::ranges::find(rule.except, id) != rule.except.end()) return false;
@@ -148,6 +172,23 @@ std::size_t leading_function(const Topology& topology, const Link& link, const G
     if (is_gpu(topology.functions[index], rule)) return index;
   }
   return link.device.front();
+}
+
+std::optional<std::size_t> counting_function(const Topology& topology, const Link& link) {
+  if (link.empty()) return std::nullopt;
+  const auto first_that = [&](auto has) -> std::optional<std::size_t> {
+    const auto it = std::ranges::find_if(link.device, [&](std::size_t index) { return has(topology.functions[index]); });
+    return it == link.device.end() ? std::nullopt : std::optional(*it);
+  };
+  if (const auto found = first_that([](const Function& f) { return f.has_aer_files; })) return found;
+  if (const auto found = first_that([](const Function& f) { return f.config && f.config->aer; })) return found;
+  return link.device.front();
+}
+
+LinkEnds link_ends(const Topology& topology, const Link& link, const GpuRule& rule) {
+  LinkEnds ends{link.port, std::nullopt, counting_function(topology, link)};
+  if (!link.empty()) ends.device_speaks = leading_function(topology, link, rule);
+  return ends;
 }
 
 void number_gpus(Topology& topology) {

@@ -14,6 +14,7 @@
 #include "core/pci/bdf.hpp"
 #include "core/pci/config_space.hpp"
 #include "core/pci/link.hpp"
+#include "core/pci/link_id.hpp"
 
 namespace wopr {
 
@@ -67,6 +68,7 @@ struct Link {
   std::optional<std::size_t> upstream;  // index of the link above, nearer the root
   std::size_t root_port = 0;            // index of the function at the root
   unsigned hop = 0;                     // 0 at the root port
+  LinkId id;                            // which link this is, whatever its addresses are now
 
   [[nodiscard]] bool empty() const { return device.empty(); }
 };
@@ -80,6 +82,17 @@ struct Topology {
   // The link whose device end holds function `index`, if any.
   [[nodiscard]] std::optional<std::size_t> link_of_device(std::size_t index) const;
   [[nodiscard]] std::optional<std::size_t> link_of_port(std::size_t index) const;
+  // The link whose port has this address now; null when there is none.
+  [[nodiscard]] const Link* link_at(const Bdf& port) const;
+  [[nodiscard]] const Link* find_link(const LinkId& id) const;
+};
+
+// Who speaks for the ends of a link. Every function of a device tells of the link; which one is asked must not depend on
+// who asks.
+struct LinkEnds {
+  std::size_t port = 0;
+  std::optional<std::size_t> device_speaks;  // for its name, speed and sleep: the GPU if there is one, else the lowest
+  std::optional<std::size_t> device_counts;  // for its errors and masks: the first with AER files, else with the capability
 };
 
 // Which functions count as GPUs for slots: class 03xxxx by default, plus what the owner declares.
@@ -105,6 +118,10 @@ struct GpuRule {
 
 // The function that stands for the device end: a GPU if there is one, else the lowest.
 [[nodiscard]] std::size_t leading_function(const Topology& topology, const Link& link, const GpuRule& rule);
+
+[[nodiscard]] LinkEnds link_ends(const Topology& topology, const Link& link, const GpuRule& rule);
+// Its `device_counts`, which depends on no rule.
+[[nodiscard]] std::optional<std::size_t> counting_function(const Topology& topology, const Link& link);
 
 // Numbers GPUs that have an NVIDIA identity in bus order, as nvidia-smi does.
 void number_gpus(Topology& topology);

@@ -55,9 +55,16 @@ Instant Replay::instant(Nanoseconds at) const {
   return {at, start + std::chrono::duration_cast<std::chrono::microseconds>(at)};
 }
 
-std::optional<Bdf> Replay::port_of(const std::string& link) const {
+std::optional<LinkId> Replay::id_of(const std::string& link) const {
   const auto it = links_.find(link);
-  return it == links_.end() ? std::nullopt : std::optional(it->second.port);
+  return it == links_.end() ? std::nullopt : std::optional(it->second.id);
+}
+
+std::vector<std::pair<Bdf, LinkId>> Replay::links() const {
+  std::vector<std::pair<Bdf, LinkId>> links;
+  for (const auto& [name, link] : links_) links.emplace_back(link.port, link.id);
+  std::ranges::sort(links);
+  return links;
 }
 
 Result<Replay::Link*> Replay::find(const std::string& name) {
@@ -151,7 +158,7 @@ void Replay::observe(Link& link, Nanoseconds from, Nanoseconds to, const TraceLi
   interval.expected_width = after.max_width;
   interval.busy = before.busy == true || after.busy == true;
   interval.counts = counting(after);
-  judging_.observe(link.port, interval, counted);
+  judging_.observe(link.id, interval, counted);
   link.until = to;
 }
 
@@ -182,17 +189,17 @@ void Replay::settle_at(Nanoseconds at) {
   judge_ = false;
   for (auto& [name, link] : links_) {
     catch_up(link, at);
-    judging_.set_facts(link.port, facts_of(link, link.state), instant(at));
+    judging_.set_facts(link.id, facts_of(link, link.state), instant(at));
   }
   for (auto& change : judging_.settle(instant(at))) {
-    const auto loaded_time = judging_.ledger(change.port).state().lifetime.exposure.loaded;
+    const auto loaded_time = judging_.ledger(change.link).state().lifetime.exposure.loaded;
     changes_.push_back({std::move(change), loaded_time});
   }
   for (auto& [name, link] : links_) plan(link);
 }
 
 void Replay::plan(Link& link) {
-  const auto wait = judging_.next_change(link.port, loaded(link.state));
+  const auto wait = judging_.next_change(link.id, loaded(link.state));
   link.due = wait ? std::optional(link.until + *wait) : std::nullopt;
 }
 
@@ -210,16 +217,17 @@ Result<void> Replay::apply(const TraceLink& news) {
     return {};
   }
   if (!news.port) return std::unexpected(find(news.link).error());
-  if (judging_.knows(*news.port)) {
+  if (std::ranges::any_of(links_, [&](const auto& entry) { return entry.second.port == *news.port; })) {
     return fail(fmt::format("port {} of link \"{}\" belongs to another link", to_string(*news.port), news.link));
   }
   auto& link = links_[news.link];
+  link.id = {to_string(*news.port)};
   link.port = *news.port;
   link.until = now_;
   link.state = news;
-  judging_.set_facts(link.port, facts_of(link, link.state), instant(now_));
+  judging_.set_facts(link.id, facts_of(link, link.state), instant(now_));
   // Whoever sees a link first knows how long ago the machine was booted.
-  judging_.transition(link.port, Transition::boot, instant({}));
+  judging_.transition(link.id, Transition::boot, instant({}));
   // An interval of no length: the ledger's time begins here.
   observe(link, now_, now_, link.state, {}, true);
   judge_ = true;
@@ -245,12 +253,12 @@ Result<void> Replay::apply(const TraceCount& count) {
 
 Result<void> Replay::apply(const TraceTransition& transition) {
   if (transition.link.empty()) {
-    for (auto& [name, link] : links_) judging_.transition(link.port, transition.kind, instant(now_));
+    for (auto& [name, link] : links_) judging_.transition(link.id, transition.kind, instant(now_));
     return {};
   }
   const auto link = find(transition.link);
   if (!link) return std::unexpected(link.error());
-  judging_.transition((*link)->port, transition.kind, instant(now_));
+  judging_.transition((*link)->id, transition.kind, instant(now_));
   return {};
 }
 
@@ -261,7 +269,7 @@ Result<void> Replay::apply(const TraceMark& mark) {
     flush();
     catch_up(**link, now_);
   }
-  judging_.mark((*link)->port, instant(now_), mark.text);
+  judging_.mark((*link)->id, instant(now_), mark.text);
   judge_ = true;
   return {};
 }
@@ -302,7 +310,7 @@ void Replay::begin_boot(const TraceBoot& boot, Nanoseconds at) {
   for (auto& [name, link] : links_) {
     link.until = now_;
     link.before_watch = {};
-    judging_.transition(link.port, Transition::boot, instant({}));
+    judging_.transition(link.id, Transition::boot, instant({}));
     plan(link);
   }
 }
@@ -318,7 +326,7 @@ Result<void> Replay::apply(const TraceXid& xid) {
 Result<void> Replay::apply(const TraceUnattributed& messages) {
   const auto link = find(messages.link);
   if (!link) return std::unexpected(link.error());
-  judging_.unattributed((*link)->port, messages.messages);
+  judging_.unattributed((*link)->id, messages.messages);
   return {};
 }
 

@@ -32,12 +32,15 @@ class Replay {
 
   [[nodiscard]] const LinkJudge& judging() const { return judging_; }
   [[nodiscard]] const std::vector<ReplayChange>& changes() const { return changes_; }
-  // The port of the link a trace calls so.
-  [[nodiscard]] std::optional<Bdf> port_of(const std::string& link) const;
+  // The trace's links with the addresses of their ports, in the order of these.
+  [[nodiscard]] std::vector<std::pair<Bdf, LinkId>> links() const;
+  // The link a trace calls so.
+  [[nodiscard]] std::optional<LinkId> id_of(const std::string& link) const;
   [[nodiscard]] Instant now() const { return instant(now_); }
 
  private:
   struct Link {
+    LinkId id;             // made of its first address: what a trace tells of a link is no path
     Bdf port;
     Nanoseconds until{};   // observed up to here
     TraceLink state;       // as of `until`

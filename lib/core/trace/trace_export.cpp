@@ -306,7 +306,7 @@ void TraceExport::apply(const HistoryEvent& event) {
   }
   if (event.link.empty()) return;
   if (event.kind != Kind::unattributed && event.kind != Kind::card_arrived && event.kind != Kind::card_left &&
-      event.kind != Kind::driver_changed && event.kind != Kind::link_removed) {
+      event.kind != Kind::driver_changed && event.kind != Kind::link_removed && event.kind != Kind::gpu_lost) {
     return;
   }
   move_to(event.at);
@@ -315,6 +315,8 @@ void TraceExport::apply(const HistoryEvent& event) {
   if (link == nullptr) return;
   if (event.kind == Kind::unattributed) {
     write(TraceUnattributed{link->name, event.number});
+  } else if (event.kind == Kind::gpu_lost) {
+    write(TraceXid{link->name, static_cast<unsigned>(event.number)});
   } else if (event.kind == Kind::driver_changed) {
     write(TraceTransition{link->name, Transition::bind});
   } else if (event.kind == Kind::link_removed) {

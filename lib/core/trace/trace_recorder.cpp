@@ -56,20 +56,20 @@ void remember(std::optional<T>& told, const std::optional<T>& now) {
 // Several links may share a slot's name; then the port's address tells them apart.
 void TraceRecorder::name_links(const Status& status) {
   for (const auto& slot : status.slots) {
-    if (names_.contains(slot.port)) continue;
+    if (names_.contains(slot.id)) continue;
     auto name = slot.slot.label;
     const bool taken = std::ranges::any_of(names_, [&](const auto& entry) { return entry.second == name; });
     if (taken) name += fmt::format(" {}", to_string(slot.port));
-    names_[slot.port] = std::move(name);
+    names_[slot.id] = std::move(name);
   }
 }
 
 void TraceRecorder::describe(const SlotStatus& slot, std::vector<TraceEvent>& events) {
-  auto now = link_of(slot, names_.at(slot.port));
-  const auto it = told_.find(slot.port);
+  auto now = link_of(slot, names_.at(slot.id));
+  const auto it = told_.find(slot.id);
   if (it == told_.end()) {
     events.emplace_back(now);
-    told_.emplace(slot.port, std::move(now));
+    told_.emplace(slot.id, std::move(now));
     return;
   }
   auto& told = it->second;
@@ -88,21 +88,21 @@ void TraceRecorder::describe(const SlotStatus& slot, std::vector<TraceEvent>& ev
 }
 
 void TraceRecorder::tell(const Effect& effect, std::vector<TraceEvent>& events) const {
-  const auto name = [this](const Bdf& port) {
-    const auto it = names_.find(port);
+  const auto name = [this](const LinkId& id) {
+    const auto it = names_.find(id);
     return it == names_.end() ? std::optional<std::string>() : std::optional(it->second);
   };
   if (const auto* errors = std::get_if<ErrorsCounted>(&effect)) {
-    const auto link = name(errors->port);
+    const auto link = name(errors->link);
     if (link && !errors->before_monitoring) {
       events.emplace_back(TraceCount{*link, errors->side, errors->severity, errors->added});
     }
   } else if (const auto* lost = std::get_if<UnattributedErrors>(&effect)) {
-    if (const auto link = name(lost->port)) events.emplace_back(TraceUnattributed{*link, lost->added});
+    if (const auto link = name(lost->link)) events.emplace_back(TraceUnattributed{*link, lost->added});
   } else if (const auto* arrived = std::get_if<DeviceArrived>(&effect)) {
-    if (const auto link = name(arrived->port)) events.emplace_back(TraceTransition{*link, Transition::hotplug});
+    if (const auto link = name(arrived->link)) events.emplace_back(TraceTransition{*link, Transition::hotplug});
   } else if (const auto* left = std::get_if<DeviceLeft>(&effect)) {
-    if (const auto link = name(left->port)) events.emplace_back(TraceTransition{*link, Transition::hotplug});
+    if (const auto link = name(left->link)) events.emplace_back(TraceTransition{*link, Transition::hotplug});
   }
 }
 

@@ -33,8 +33,8 @@ class TraceRecorder {
 
   Nanoseconds period_;
   std::optional<Instant> last_;
-  std::map<Bdf, std::string> names_;   // port -> the link's name in the trace
-  std::map<Bdf, TraceLink> told_;
+  std::map<LinkId, std::string> names_;   // the link's name in the trace
+  std::map<LinkId, TraceLink> told_;
 };
 
 }  // namespace wopr
