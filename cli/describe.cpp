@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <ctime>
 #include <optional>
 
 #include "core/base/words.hpp"
+#include "source/local_time.hpp"
 
 namespace wopr {
 namespace {
@@ -268,20 +268,12 @@ Direction received_direction(const SlotStatus& slot) {
 }
 
 std::string clock_time(WallTime time, WallTime now) {
-  const auto local = [](WallTime instant) -> std::optional<std::tm> {
-    const std::time_t value = std::chrono::floor<std::chrono::seconds>(instant).time_since_epoch().count();
-    std::tm parts{};
-    if (localtime_r(&value, &parts) == nullptr) return std::nullopt;
-    return parts;
-  };
-  const auto then = local(time);
-  const auto today = local(now);
-  if (!then) return "?";
-  if (today && then->tm_year == today->tm_year && then->tm_yday == today->tm_yday) {
+  const auto then = to_local(time);
+  const auto today = to_local(now);
+  if (then && today && then->tm_year == today->tm_year && then->tm_yday == today->tm_yday) {
     return fmt::format("{:02}:{:02}:{:02}", then->tm_hour, then->tm_min, then->tm_sec);
   }
-  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}", then->tm_year + 1900, then->tm_mon + 1, then->tm_mday,
-                     then->tm_hour, then->tm_min);
+  return local_minute(time);
 }
 
 }  // namespace wopr

@@ -4,28 +4,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <ctime>
 #include <nlohmann/json.hpp>
 
 #include "core/base/rfc3339.hpp"
 #include "core/base/words.hpp"
 #include "describe.hpp"
+#include "source/local_time.hpp"
 
 namespace wopr {
 namespace {
 
 constexpr std::size_t widest_slot = 20;
 constexpr std::size_t narrowest_text = 24;
-
-std::string date_and_time(WallTime wall) {
-  const std::time_t time = std::chrono::floor<std::chrono::seconds>(wall.time_since_epoch()).count();
-  std::tm local{};
-  localtime_r(&time, &local);
-  std::array<char, 32> text{};
-  const auto length = std::strftime(text.data(), text.size(), "%b %e %H:%M:%S", &local);
-  return {text.data(), length};
-}
 
 bool is_at_device(const SlotStatus& slot, const Bdf& bdf) {
   return slot.device == bdf || std::ranges::find(slot.functions, bdf) != slot.functions.end();
@@ -156,7 +146,7 @@ std::string render_event(const PlacedEvent& event, std::size_t slot_width, const
   const auto pad = std::string(slot_width - std::min(slot_width, display_width(title)), ' ');
   const auto address = event.event.function ? to_string(*event.event.function) : std::string("-");
   const auto side = event.side ? to_string(*event.side) : std::string_view("-");
-  const auto first = fmt::format("{}  {}{}  {:12}  {:6}  ", date_and_time(event.event.wall), title, pad, address, side);
+  const auto first = fmt::format("{}  {}{}  {:12}  {:6}  ", local_log_time(event.event.wall), title, pad, address, side);
   const auto what = describe_event(event.event);
   const auto indent = display_width(first);
   std::string result;

@@ -8,6 +8,7 @@
 
 #include "core/base/rfc3339.hpp"
 #include "core/base/text_scan.hpp"
+#include "source/local_time.hpp"
 
 namespace wopr {
 namespace {
@@ -32,20 +33,16 @@ std::optional<WallTime> ago(std::string_view text, WallTime now) {
 }
 
 // Midnight or another time of the day, in local time; `days` before today.
-std::optional<WallTime> local(std::tm day) {
-  day.tm_isdst = -1;
-  const auto month = day.tm_mon;
-  const auto of_month = day.tm_mday;
-  const auto time = std::mktime(&day);
-  // mktime() makes 1 March of 30 February: what was written is not a date then.
-  if (time == -1 || day.tm_mon != month || day.tm_mday != of_month) return std::nullopt;
-  return WallTime{seconds{time}};
+std::optional<WallTime> local(const std::tm& day) {
+  const auto time = from_local(day);
+  const auto back = time ? to_local(*time) : std::nullopt;
+  // 30 February is carried to March: what was written is not a date then.
+  if (!back || back->tm_mon != day.tm_mon || back->tm_mday != day.tm_mday) return std::nullopt;
+  return time;
 }
 
 std::tm today(WallTime now) {
-  const auto time = std::chrono::system_clock::to_time_t(std::chrono::time_point_cast<seconds>(now));
-  std::tm day{};
-  localtime_r(&time, &day);
+  auto day = to_local(now).value_or(std::tm{});
   day.tm_hour = day.tm_min = day.tm_sec = 0;
   return day;
 }
@@ -84,8 +81,7 @@ std::optional<WallTime> dated(std::string_view text, WallTime now) {
   if (text == "yesterday") {
     // Midnight of the day before, however long the days are.
     day.tm_mday -= 1;
-    day.tm_isdst = -1;
-    return WallTime{seconds{std::mktime(&day)}};
+    return from_local(day);
   }
   TextScan clock{text};
   if (take_time(clock, day)) return local(day);

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // The history in the service: what it hands to the store's thread, and what it hears from there.
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
-#include <ctime>
 #include <utility>
 
 #include "source/clock.hpp"
+#include "source/local_time.hpp"
 #include "state.hpp"
 
 namespace wopr {
@@ -139,7 +138,7 @@ void Daemon::State::hear_store() {
   const bool anew = std::exchange(files_lost, report.files_lost) < report.files_lost;
   if (degraded == before && !anew) return;
   if (anew) {
-    loss_note = fmt::format("The history was begun anew on {:%F at %H:%M}: {}.", fmt::localtime(std::time(nullptr)), report.last_loss);
+    loss_note = fmt::format("The history was begun anew on {}: {}.", local_minute(read_clocks().wall), report.last_loss);
     announce({JournalRecord{RecordKind::history_anew, 4, fmt::format("the history was begun anew: {}", report.last_loss), {}}});
   }
   if (!degraded.empty() && degraded != before) {

@@ -2,17 +2,17 @@
 #include "sink/store_file.hpp"
 
 #include <fcntl.h>
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <cstring>
-#include <ctime>
 #include <system_error>
 
+#include "core/base/rfc3339.hpp"
 #include "core/base/unique_fd.hpp"
 
 namespace wopr {
@@ -62,7 +62,8 @@ StoreFiles files_at(const std::filesystem::path& file) {
 }
 
 std::filesystem::path aside_name(const std::filesystem::path& file) {
-  const auto stem = fmt::format("{}.damaged-{:%Y%m%dT%H%M%SZ}", file.string(), fmt::gmtime(std::time(nullptr)));
+  const auto now = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
+  const auto stem = fmt::format("{}.damaged-{}", file.string(), to_compact_utc(now));
   std::filesystem::path name = stem;
   std::error_code ignored;
   for (int i = 1; std::filesystem::exists(name, ignored); ++i) name = fmt::format("{}.{}", stem, i);

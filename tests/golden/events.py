@@ -16,7 +16,7 @@ import time
 import unittest
 from pathlib import Path
 
-from golden import DEADLINE, make_machine
+from golden import DEADLINE, ZONES, make_machine
 from program import end, read_options
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
@@ -70,8 +70,9 @@ class Events(unittest.TestCase):
         return [str(OPTIONS.program), "--sysroot", str(self.machine), "--data-dir", str(OPTIONS.boards), "events", *arguments]
 
     def run_it(self, *arguments: str, **more) -> subprocess.CompletedProcess:
+        zone = more.pop("zone", "UTC")
         return subprocess.run(self.command(*arguments), capture_output=True, text=True, timeout=DEADLINE,
-                              env=os.environ | {"TZ": "UTC", "LC_ALL": "C.UTF-8", "COLUMNS": "80"}, **more)
+                              env=os.environ | {"TZ": zone, "LC_ALL": "C.UTF-8", "COLUMNS": "80"}, **more)
 
     def events(self, *arguments: str) -> list[dict]:
         done = self.run_it("--json", *arguments)
@@ -97,6 +98,13 @@ class Events(unittest.TestCase):
             "Nov 14 22:15:04  PCIE3  0000:c0:01.1  port    correctable: Timeout",
             "Nov 14 22:15:06  PCIE3  0000:c1:00.0  device  NVIDIA Xid 79: pid=4242, GPU has",
             " " * 46 + "fallen off the bus."], done.stdout)
+
+    def test_programs_get_utc_and_people_their_own_time(self) -> None:
+        self.say(*correctable())
+        for zone, local in zip(ZONES, ("Nov 14 22:15:02", "Nov 14 14:15:02", "Nov 15 03:45:02"), strict=True):
+            with self.subTest(zone=zone):
+                self.assertEqual(json.loads(self.run_it("--json", zone=zone).stdout)["time"], "2023-11-14T22:15:02Z")
+                self.assertTrue(self.run_it(zone=zone).stdout.startswith(f"{local}  PCIE3 "))
 
     def test_json_says_all(self) -> None:
         self.say(*correctable(status=0x41))

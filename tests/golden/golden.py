@@ -6,9 +6,12 @@
 
 Each view of a machine is one file, expected/MACHINE/VIEW. --update rewrites
 it instead of comparing: look at what `git diff` says then. JSON is kept in a
-layout that shows what changed, one line for each part that fits in one.
+layout that shows what changed, one line for each part that fits in one. It is
+the same in every time zone; text shows times as the owner's clock has them, and
+is compared in UTC only.
 """
 import argparse
+import datetime
 import difflib
 import json
 import os
@@ -37,6 +40,8 @@ VIEWS = {
     "doctor-all-80": (["doctor", "--all"], 80, "C.UTF-8"),
     "doctor.json": (["doctor", "--json"], 80, "C.UTF-8"),
 }
+# For programs; the first is the one that text is compared in.
+ZONES = ("UTC", "America/Los_Angeles", "Asia/Kolkata")
 DISTRUSTED = 1  # the doctor's exit status for "no"; kept as the last line of its text
 USUAL = ["status-80", "status-120", "status.json", "topology-80", "topology-120", "topology.json"]
 MACHINES = {
@@ -72,9 +77,13 @@ def make_machine(name: str, folder: Path) -> None:
     names.write_bytes((HERE / "pci.ids").read_bytes())
 
 
-def run(program: Path, machine: str, view: str, folder: Path) -> str:
+def zones_of(view: str) -> tuple[str, ...]:
+    return ZONES if view.endswith(".json") else ZONES[:1]
+
+
+def run(program: Path, machine: str, view: str, folder: Path, zone: str) -> str:
     arguments, columns, locale = VIEWS[view]
-    environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": locale, "TZ": "UTC",
+    environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": locale, "TZ": zone,
                    "COLUMNS": str(columns)}
     # Relative paths, so that no path of this machine stands in the output.
     command = [str(program), "--sysroot", machine, "--data-dir", "data", *arguments]
@@ -84,6 +93,11 @@ def run(program: Path, machine: str, view: str, folder: Path) -> str:
         sys.exit(f"{' '.join(command)}: exit {done.returncode}\n{done.stderr.decode(errors='replace')}")
     text = done.stdout.decode()
     if view.endswith(".json"):
+        now = datetime.datetime.now(datetime.UTC)
+        times = [datetime.datetime.fromisoformat(time) for time in re.findall(r'"(?:since|now)": "([^"]*)"', text)]
+        late = [str(time) for time in times if abs(now - time) > datetime.timedelta(seconds=DEADLINE)]
+        if late:
+            sys.exit(f"{machine} {view} in {zone}: expected the time of this run in UTC, found {', '.join(late)}")
         text = re.sub(r'"(since|now)": "\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"', r'"\1": "TIME"', text)
         return compact(json.loads(text)) + "\n"
     for line in text.splitlines():
@@ -100,6 +114,9 @@ def main() -> int:
     parser.add_argument("--boards", type=Path, required=True, help="directory that holds boards/")
     parser.add_argument("--update", action="store_true", help="rewrite what is expected")
     options = parser.parse_args()
+    for zone in ZONES[1:]:
+        if not (Path("/usr/share/zoneinfo") / zone).exists():
+            sys.exit(f"this machine does not know {zone}: install tzdata")
     failed = 0
     with tempfile.TemporaryDirectory(prefix="wopr-golden-") as temporary:
         folder = Path(temporary)
@@ -107,12 +124,13 @@ def main() -> int:
         for machine in [options.machine] if options.machine else MACHINES:
             make_machine(machine, folder)
             for view in [options.view] if options.view else MACHINES[machine]:
-                failed += not check(options, machine, view, folder)
+                # Each zone must say the same: one file for all of them.
+                failed += not all([check(options, machine, view, folder, zone) for zone in zones_of(view)])
     return 1 if failed else 0
 
 
-def check(options: argparse.Namespace, machine: str, view: str, folder: Path) -> bool:
-    text = run(options.program.resolve(), machine, view, folder)
+def check(options: argparse.Namespace, machine: str, view: str, folder: Path, zone: str) -> bool:
+    text = run(options.program.resolve(), machine, view, folder, zone)
     golden = HERE / "expected" / machine / view
     if options.update:
         golden.parent.mkdir(parents=True, exist_ok=True)
@@ -122,8 +140,8 @@ def check(options: argparse.Namespace, machine: str, view: str, folder: Path) ->
     if text == expected:
         return True
     sys.stdout.writelines(difflib.unified_diff(expected.splitlines(True), text.splitlines(True),
-                                               f"expected/{machine}/{view}", "this program"))
-    print(f"\n{machine} {view} has changed. If it is meant: ninja update-goldens, then look at git diff.")
+                                               f"expected/{machine}/{view}", f"this program in {zone}"))
+    print(f"\n{machine} {view} in {zone} has changed. If it is meant: ninja update-goldens, then look at git diff.")
     return False
 
 

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// The time zone of a test, as TZ names it; put back at its end.
+// The time zone of a test, as TZ names it; put back at its end. A name that this machine does not know (tzdata is not
+// installed) ends the test: the C library would take it for UTC, and the test would show nothing.
 #pragma once
 
 #include <cstdlib>
 #include <ctime>
 #include <optional>
+#include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace wopr::test {
 
@@ -16,6 +19,8 @@ class TimeZone {
     if (const char* old = std::getenv("TZ"); old != nullptr) before_ = old;
     setenv("TZ", name, 1);
     tzset();
+    const std::string_view asked = name;
+    if (asked.contains('/') && asked.starts_with(tzname[0])) throw std::runtime_error("no such time zone: " + std::string(name));
   }
   ~TimeZone() {
     if (before_) setenv("TZ", before_->c_str(), 1);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "core/base/rfc3339.hpp"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
+#include <utility>
 
 namespace wopr {
 namespace {
@@ -32,10 +33,29 @@ std::optional<minutes> parse_zone(std::string_view text, std::size_t offset) {
   return zone[0] == '-' ? -amount : amount;
 }
 
+// Years of four digits are all that the format has.
+constexpr WallTime earliest = sys_days{year{0} / January / 1};
+constexpr WallTime latest = sys_days{year{9999} / December / 31} + hours{23} + minutes{59} + seconds{59};
+
+// By the calendar alone: fmt 9 formats a system time in local time, later ones in UTC.
+std::pair<year_month_day, hh_mm_ss<seconds>> in_utc(WallTime time) {
+  const auto second = floor<seconds>(std::clamp(time, earliest, latest));
+  const auto day = floor<days>(second);
+  return {year_month_day{day}, hh_mm_ss{second - day}};
+}
+
 }  // namespace
 
 std::string to_rfc3339(WallTime time) {
-  return fmt::format("{:%FT%TZ}", floor<seconds>(time));
+  const auto [date, clock] = in_utc(time);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", int{date.year()}, unsigned{date.month()}, unsigned{date.day()},
+                     clock.hours().count(), clock.minutes().count(), clock.seconds().count());
+}
+
+std::string to_compact_utc(WallTime time) {
+  auto text = to_rfc3339(time);
+  std::erase_if(text, [](char c) { return c == '-' || c == ':'; });
+  return text;
 }
 
 Result<WallTime> parse_rfc3339(std::string_view text) {
