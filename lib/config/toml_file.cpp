@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#define TOML_IMPLEMENTATION  // here, and in no other file
 #include "config/toml_file.hpp"
 
 #include <fcntl.h>

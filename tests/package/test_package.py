@@ -47,7 +47,7 @@ def test_lintian_finds_no_error(deb):
 
 def test_what_is_there_already_is_not_shipped_twice(control):
     depends = fields(control)["Depends"]
-    for library in ("libc6", "libpci3", "libfmt9"):
+    for library in ("libc6", "libpci3", r"libfmt\d+"):  # fmt breaks its ABI with each major version
         assert re.search(rf"\b{library}\b", depends), f"dpkg-shlibdeps did not find {library}: {depends}"
     assert "dbus-system-bus" in depends
 
