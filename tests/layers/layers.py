@@ -4,8 +4,8 @@
 
 Two drawings stand there, each in a block that begins with a mark: the rooms of lib/core with their floors, and the
 folders. A line names a room and what it includes. An include that the drawing does not have, an arrow in it that no
-include makes, a room that goes up or to a neighbour not drawn, a circle, a name that two files share, or a system call
-in the core is a fault; each is printed with its file, and the exit status is 1."""
+include makes, a room that goes up or to a neighbour not drawn, a circle, a name that two files share, a system call
+in the core, or a time zone anywhere but in its one file is a fault; each is printed with its file, and the exit status is 1."""
 import argparse
 import collections
 import pathlib
@@ -17,6 +17,9 @@ SYSTEM = re.compile(r"^\s*#\s*include\s+<([^>]+)>", re.M)
 # The core is values and pure functions. What opens, waits, sleeps, prints or starts something is none of its business.
 FORBIDDEN_IN_CORE = {"fstream", "iostream", "cstdio", "stdio.h", "thread", "mutex", "condition_variable", "future", "fcntl.h",
                      "sys/stat.h", "sys/socket.h", "sys/mman.h", "poll.h", "dirent.h", "signal.h", "time.h"}
+# Times for programs are in UTC, by core/base/rfc3339. Who formats a time another way has local time sooner or later.
+TIME_ZONES = re.compile(r"<fmt/chrono\.h>|\b(?:localtime|gmtime|mktime|strftime|current_zone|zoned_time)\w*")
+MAY_USE_TIME_ZONES = "lib/source/local_time.cpp"
 # A program's own entry and its own options may be called what they are.
 SHARED_NAMES = {"main", "options"}
 PROGRAMS = ("cli", "daemon", "probe")
@@ -130,6 +133,13 @@ def system_calls(root: pathlib.Path) -> list[str]:
             for header in SYSTEM.findall(path.read_text()) if header in FORBIDDEN_IN_CORE]
 
 
+def time_zones(root: pathlib.Path) -> list[str]:
+    """In code; what a comment says of them is no use."""
+    return [f"{path.relative_to(root)} uses {found}: times are made by core/base/rfc3339, or by {MAY_USE_TIME_ZONES} for people"
+            for folder in ("lib", *PROGRAMS) for path in sources(root / folder) if str(path.relative_to(root)) != MAY_USE_TIME_ZONES
+            for found in TIME_ZONES.findall(re.sub(r"//.*", "", path.read_text()))]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parents[2])
@@ -137,7 +147,7 @@ def main() -> int:
     text = (root / "docs/architecture.md").read_text()
     rooms, folders = Drawing(text, "rooms", 2), Drawing(text, "folders", 1)
     faults = compare("room", rooms, room_arrows(root)) + compare("folder", folders, folder_arrows(root))
-    faults += climbs(rooms) + circles(rooms) + circles(folders) + shared_names(root) + system_calls(root)
+    faults += climbs(rooms) + circles(rooms) + circles(folders) + shared_names(root) + system_calls(root) + time_zones(root)
     for fault in faults:
         print(fault)
     arrows = sum(len(targets) for targets in rooms.arrows.values())

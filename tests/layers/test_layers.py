@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The layers test itself must be able to fail: each kind of fault, put into a copy of the tree, is found."""
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -70,6 +71,12 @@ class Faults(unittest.TestCase):
     def test_a_system_call_in_the_core(self):
         self.add("lib/core/pci/bdf.hpp", "#include <fcntl.h>")
         self.expect("lib/core/pci/bdf.hpp: the core includes <fcntl.h>")
+
+    def test_a_time_zone_in_another_file(self):
+        for line in ("#include <fmt/chrono.h>", "void f(tm& t) { localtime_r(nullptr, &t); }"):
+            with self.subTest(line=line):
+                self.add("cli/describe.cpp", line)
+                self.expect("cli/describe.cpp uses ")
 
 
 if __name__ == "__main__":
