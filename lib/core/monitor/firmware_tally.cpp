@@ -2,6 +2,7 @@
 #include "core/monitor/firmware_tally.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 

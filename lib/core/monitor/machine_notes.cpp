@@ -2,6 +2,7 @@
 #include "core/monitor/machine_notes.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <sstream>
