@@ -271,10 +271,9 @@ void StoreRows::write_news(const HistoryBatch& batch) {
     insert.exec();
   }
   for (const auto& event : batch.events) {
-    const auto link = event.link.empty() ? std::optional<std::int64_t>() : link_row(event.link);
     auto& insert = bound(statements_("INSERT INTO event(boot, at, kind, number, text, link) VALUES(?,?,?,?,?,?)"), boot_,
                          microseconds_of(event.at), stored_code(event.kind), to_column(event.number), event.text);
-    if (link) insert.bind(6, *link);
+    if (!event.link.empty()) insert.bind(6, link_row(event.link));
     insert.exec();
   }
   for (const auto& verdict : batch.verdicts) {
