@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The layers test itself must be able to fail: each kind of fault, put into a copy of the tree, is found."""
 import pathlib
-import re
 import shutil
 import subprocess
 import sys
