@@ -39,7 +39,7 @@ int print(std::string_view text) {
 }
 
 void complain(const Error& error) {
-  const auto line = fmt::format("wopr-aer: {}\n", printable(to_string(error), true));
+  const auto line = fmt::format("wopr-aer: {}\n", printable(to_string(error), Charset::utf8));
   // Nothing can be said about a standard error that cannot be written to.
   static_cast<void>(write_all(STDERR_FILENO, line));
 }

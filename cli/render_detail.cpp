@@ -43,7 +43,7 @@ std::string render_counts(const EndStatus& end, const Style& style) {
   }
   std::string text;
   for (const auto& row : rows) {
-    const auto token = printable(row.token, style.utf8);
+    const auto token = printable(row.token, style.charset());
     const auto lead = fmt::format("    {:>{}}  {:<{}}  ", row.count, count_width, token, token_width);
     auto block = paragraph(lead, row.explained, style);
     // Painted after the layout, so that the escape sequences take no part in it.

@@ -143,7 +143,7 @@ std::size_t slot_column(const Status& status) {
 }
 
 std::string render_event(const PlacedEvent& event, std::size_t slot_width, const Style& style) {
-  const auto title = event.title.empty() ? std::string("-") : shorten(event.title, slot_width, style.utf8);
+  const auto title = event.title.empty() ? std::string("-") : shorten(event.title, slot_width, style.charset());
   const auto pad = std::string(slot_width - std::min(slot_width, display_width(title)), ' ');
   const auto address = event.event.function ? to_string(*event.event.function) : std::string("-");
   const auto side = event.side ? to_string(*event.side) : std::string_view("-");
@@ -151,8 +151,8 @@ std::string render_event(const PlacedEvent& event, std::size_t slot_width, const
   const auto what = describe_event(event.event);
   const auto indent = display_width(first);
   std::string result;
-  for (const auto& row : wrap(printable(what.text, style.utf8), std::max(style.width - std::min(indent, style.width), narrowest_text))) {
-    result += result.empty() ? printable(first, style.utf8) : std::string(indent, ' ');
+  for (const auto& row : wrap(printable(what.text, style.charset()), std::max(style.width - std::min(indent, style.width), narrowest_text))) {
+    result += result.empty() ? printable(first, style.charset()) : std::string(indent, ' ');
     result += style.paint(row, what.ink) + "\n";
   }
   return result;

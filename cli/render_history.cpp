@@ -82,7 +82,7 @@ std::string slot_text(const SlotHistory& slot, HistoryBy by, const Style& style)
                           hours(loaded));
   if (unwatched != 0) text += fmt::format("; {} came while nobody watched", unwatched);
   text += "\n";
-  if (slot.buckets.size() > 1) text += "  " + plot(slot.buckets, style.width > 4 ? style.width - 4 : 1, style.utf8) + "\n";
+  if (slot.buckets.size() > 1) text += "  " + plot(slot.buckets, style.width > 4 ? style.width - 4 : 1, style.charset()) + "\n";
   Table table({{title_of(by)},
                {"ERRORS", true},
                {"LOADED", true},
@@ -154,7 +154,7 @@ std::string unwatched_text(const std::vector<HistoryWatch>& watches, const Style
 
 }  // namespace
 
-std::string plot(const std::vector<HistoryBucket>& buckets, std::size_t width, bool utf8) {
+std::string plot(const std::vector<HistoryBucket>& buckets, std::size_t width, Charset charset) {
   constexpr std::array blocks = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
   constexpr std::string_view ascii = " .:-=+*#@";
   const auto first = buckets.size() > width ? buckets.size() - width : 0;
@@ -167,7 +167,7 @@ std::string plot(const std::vector<HistoryBucket>& buckets, std::size_t width, b
     const auto level = errors == 0 ? 0
                                    : std::max<std::size_t>(1, static_cast<std::size_t>(8.0 * static_cast<double>(errors) /
                                                                                        static_cast<double>(most)));
-    if (utf8) text += blocks.at(level);
+    if (charset == Charset::utf8) text += blocks.at(level);
     else text += ascii.at(level);
   }
   return text;

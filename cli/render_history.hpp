@@ -13,7 +13,7 @@
 namespace wopr {
 
 // Errors of up to `width` buckets as a row of blocks (digits of a decade without UTF-8), the last ones if there are more.
-[[nodiscard]] std::string plot(const std::vector<HistoryBucket>& buckets, std::size_t width, bool utf8);
+[[nodiscard]] std::string plot(const std::vector<HistoryBucket>& buckets, std::size_t width, Charset charset);
 
 [[nodiscard]] std::string render_history(const std::vector<SlotHistory>& slots, HistoryBy by, const Style& style,
                                          const std::vector<HistoryWatch>& watches = {});

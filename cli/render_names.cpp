@@ -102,7 +102,7 @@ std::string toml_string(std::string_view text) {
 }
 
 // Ready to paste: lines of slots that have a name keep it, the others are comments until they are filled in.
-std::string toml_lines(const Machine& machine, const Status& status, bool utf8) {
+std::string toml_lines(const Machine& machine, const Status& status, Charset charset) {
   std::vector<std::pair<std::string, std::string>> lines;
   std::size_t widest = 0;
   for (const auto& slot : status.slots) {
@@ -113,7 +113,7 @@ std::string toml_lines(const Machine& machine, const Status& status, bool utf8) 
     }
     const auto line =
         fmt::format("{}{} = {}", named(slot) ? "" : "# ", toml_string(to_string(slot.port)), toml_string(label));
-    lines.emplace_back(printable(line, utf8), printable(describe_device(slot), utf8));
+    lines.emplace_back(printable(line, charset), printable(describe_device(slot), charset));
     widest = std::max(widest, display_width(lines.back().first));
   }
   std::string text = "[slots]\n";
@@ -140,7 +140,7 @@ std::string render_names(const Machine& machine, const Status& status, const Boa
                                     "which, pull a card or watch which device address leaves.",
                                     config),
                     style);
-  return text + "\n" + toml_lines(machine, status, style.utf8);
+  return text + "\n" + toml_lines(machine, status, style.charset());
 }
 
 }  // namespace wopr

@@ -14,6 +14,8 @@ namespace wopr {
 
 enum class Ink : unsigned char { plain, strong, faint, good, warn, bad, unseen };
 
+enum class Charset : unsigned char { ascii, utf8 };
+
 struct Style {
   bool colour = false;
   bool utf8 = false;
@@ -21,6 +23,7 @@ struct Style {
   std::size_t width = 80;
   std::size_t height = 24;  // means something only on a terminal
 
+  [[nodiscard]] Charset charset() const { return utf8 ? Charset::utf8 : Charset::ascii; }
   [[nodiscard]] std::string paint(std::string_view text, Ink ink) const;
 
   friend bool operator==(const Style&, const Style&) = default;

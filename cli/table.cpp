@@ -2,11 +2,11 @@
 #include "table.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cwchar>
 #include <numeric>
-#include <optional>
 #include <utility>
+
+#include "core/base/utf8.hpp"
 
 namespace wopr {
 namespace {
@@ -14,33 +14,7 @@ namespace {
 constexpr std::size_t gap = 2;
 constexpr std::size_t hidden = static_cast<std::size_t>(-1);
 
-// One character at the front of `text`: its bytes and code point. Bytes that are no UTF-8 come one at a time.
-struct Glyph {
-  std::string_view bytes;
-  std::optional<char32_t> code;
-};
-
-Glyph first_glyph(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const auto lead = byte(0);
-  if (lead < 0x80) return {text.substr(0, 1), lead};
-  const std::size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-  if (lead < 0xc2 || lead > 0xf4 || text.size() < length) return {text.substr(0, 1), std::nullopt};
-  char32_t code = lead & (0x7fU >> length);
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0U) != 0x80U) return {text.substr(0, 1), std::nullopt};
-    code = (code << 6) | (byte(i) & 0x3fU);
-  }
-  constexpr std::array<char32_t, 5> smallest = {0, 0, 0x80, 0x800, 0x10000};
-  if (code < smallest[length] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) {
-    return {text.substr(0, 1), std::nullopt};
-  }
-  return {text.substr(0, length), code};
-}
-
-bool is_control(char32_t code) { return code < 0x20 || (code >= 0x7f && code < 0xa0); }
-
-std::size_t width_of(const Glyph& glyph) {
+std::size_t width_of(const Character& glyph) {
   if (!glyph.code || *glyph.code < 0x80) return 1;
   const int width = wcwidth(static_cast<wchar_t>(*glyph.code));
   return width < 0 ? 1 : static_cast<std::size_t>(width);
@@ -79,20 +53,20 @@ void trim_right(std::string& line) {
 std::size_t display_width(std::string_view text) {
   std::size_t width = 0;
   while (!text.empty()) {
-    const auto glyph = first_glyph(text);
+    const auto glyph = first_character(text);
     width += width_of(glyph);
     text.remove_prefix(glyph.bytes.size());
   }
   return width;
 }
 
-std::string printable(std::string_view text, bool utf8) {
+std::string printable(std::string_view text, Charset charset) {
   std::string result;
   while (!text.empty()) {
-    const auto glyph = first_glyph(text);
+    const auto glyph = first_character(text);
     if (!glyph.code || is_control(*glyph.code)) {
       result += '?';
-    } else if (*glyph.code < 0x80 || utf8) {
+    } else if (*glyph.code < 0x80 || charset == Charset::utf8) {
       result += glyph.bytes;
     } else {
       result += ascii_likeness(*glyph.code);
@@ -102,7 +76,8 @@ std::string printable(std::string_view text, bool utf8) {
   return result;
 }
 
-std::string shorten(std::string_view text, std::size_t width, bool utf8) {
+std::string shorten(std::string_view text, std::size_t width, Charset charset) {
+  const bool utf8 = charset == Charset::utf8;
   if (display_width(text) <= width) return std::string{text};
   const std::string_view mark = utf8 ? "…" : "...";
   const auto mark_width = display_width(mark);
@@ -110,7 +85,7 @@ std::string shorten(std::string_view text, std::size_t width, bool utf8) {
   std::string result;
   std::size_t used = 0;
   while (!text.empty()) {
-    const auto glyph = first_glyph(text);
+    const auto glyph = first_character(text);
     if (used + width_of(glyph) > width - mark_width) break;
     used += width_of(glyph);
     result += glyph.bytes;
@@ -146,11 +121,11 @@ std::vector<std::string> wrap(std::string_view text, std::size_t width) {
 }
 
 std::string paragraph(std::string_view first, std::string_view text, const Style& style, Ink ink) {
-  const auto lead = printable(first, style.utf8);
+  const auto lead = printable(first, style.charset());
   const auto indent = display_width(lead);
   std::string result;
   bool begun = false;
-  for (const auto& line : wrap(printable(text, style.utf8), style.width - std::min(indent, style.width / 2))) {
+  for (const auto& line : wrap(printable(text, style.charset()), style.width - std::min(indent, style.width / 2))) {
     result += begun ? std::string(indent, ' ') : lead;
     result += style.paint(line, ink);
     result += '\n';
@@ -162,10 +137,10 @@ std::string paragraph(std::string_view first, std::string_view text, const Style
 std::vector<std::size_t> Table::layout(const Style& style) const {
   std::vector<std::size_t> widths(columns_.size());
   for (std::size_t i = 0; i < columns_.size(); ++i) {
-    widths[i] = display_width(printable(columns_[i].title, style.utf8));
+    widths[i] = display_width(printable(columns_[i].title, style.charset()));
     for (const auto& row : rows_) {
       if (row.span) continue;
-      widths[i] = std::max(widths[i], display_width(printable(row.cells[i].text, style.utf8)));
+      widths[i] = std::max(widths[i], display_width(printable(row.cells[i].text, style.charset())));
     }
   }
   const auto excess = [&](bool at_comfort) {
@@ -211,7 +186,7 @@ std::string Table::render(const Style& style) const {
     for (std::size_t i = 0; i <= last && i < widths.size(); ++i) {
       if (widths[i] == hidden) continue;
       const Cell cell = cell_of(i);
-      const auto text = shorten(printable(cell.text, style.utf8), widths[i], style.utf8);
+      const auto text = shorten(printable(cell.text, style.charset()), widths[i], style.charset());
       const std::string fill(widths[i] - std::min(widths[i], display_width(text)), ' ');
       const auto painted = style.paint(text, cell.ink);
       line += columns_[i].right ? fill + painted : painted + fill;
@@ -224,7 +199,7 @@ std::string Table::render(const Style& style) const {
   emit([&](std::size_t i) { return Cell{columns_[i].title, Ink::strong}; });
   for (const auto& row : rows_) {
     if (row.span) {
-      const auto text = shorten(printable(row.cells[0].text, style.utf8), style.width, style.utf8);
+      const auto text = shorten(printable(row.cells[0].text, style.charset()), style.width, style.charset());
       result += style.paint(text, row.cells[0].ink) + '\n';
     } else {
       emit([&](std::size_t i) { return row.cells[i]; });

@@ -18,10 +18,10 @@ namespace wopr {
 [[nodiscard]] std::size_t display_width(std::string_view text);
 
 // Without control characters; without UTF-8, typographic characters become their ASCII likeness and others '?'.
-[[nodiscard]] std::string printable(std::string_view text, bool utf8);
+[[nodiscard]] std::string printable(std::string_view text, Charset charset);
 
 // At most `width` cells, an ellipsis showing that something was cut.
-[[nodiscard]] std::string shorten(std::string_view text, std::size_t width, bool utf8);
+[[nodiscard]] std::string shorten(std::string_view text, std::size_t width, Charset charset);
 
 // Greedy line filling. A word longer than `width` stands alone on its line, uncut: paths stay copyable.
 [[nodiscard]] std::vector<std::string> wrap(std::string_view text, std::size_t width);

@@ -14,6 +14,7 @@
 #include "bus/names.hpp"
 #include "bus/properties.hpp"
 #include "bus/wire.hpp"
+#include "core/base/utf8.hpp"
 
 namespace wopr::bus {
 namespace {
@@ -262,10 +263,10 @@ int check_mark_text(std::string_view text, sd_bus_error* error) {
     return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS, "the text is too long; at most 500 bytes");
   }
   if (text.empty()) return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS, "the text is empty; expected what was changed");
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    const bool c1 = byte == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0;
-    if (byte >= 0x20 && byte != 0x7f && !c1) continue;
+  while (!text.empty()) {
+    const auto character = first_character(text);
+    text.remove_prefix(character.bytes.size());
+    if (character.code && !is_control(*character.code)) continue;
     return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS, "the text has control characters; expected one line of text");
   }
   return 0;

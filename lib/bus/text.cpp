@@ -2,7 +2,8 @@
 #include "bus/text.hpp"
 
 #include <algorithm>
-#include <cstdint>
+
+#include "core/base/utf8.hpp"
 
 namespace wopr::bus {
 namespace {
@@ -10,40 +11,9 @@ namespace {
 constexpr std::string_view replacement = "\xef\xbf\xbd";
 constexpr std::string_view ellipsis = "\xe2\x80\xa6";
 
-struct Form {
-  std::size_t length;
-  std::uint32_t lead_bits;
-  std::uint32_t least;  // smaller ones would be overlong
-};
-
-// RFC 3629, section 3.
-Form form_of(unsigned char lead) {
-  if (lead < 0x80) return {1, lead, 1};
-  if (lead >= 0xc2 && lead <= 0xdf) return {2, lead & 0x1fU, 0x80};
-  if (lead >= 0xe0 && lead <= 0xef) return {3, lead & 0x0fU, 0x800};
-  if (lead >= 0xf0 && lead <= 0xf4) return {4, lead & 0x07U, 0x10000};
-  return {0, 0, 0};
-}
-
-// systemd's unichar_is_valid() refuses the same (src/basic/utf8.c).
-bool is_allowed(std::uint32_t character) {
-  if (character > 0x10ffff) return false;
-  if (character >= 0xd800 && character <= 0xdfff) return false;
-  if (character >= 0xfdd0 && character <= 0xfdef) return false;
-  return (character & 0xfffe) != 0xfffe;
-}
-
-// The length of the character `text` begins with; 0 if it begins with none.
-std::size_t character_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const auto form = form_of(byte(0));
-  if (form.length == 0 || form.length > text.size()) return 0;
-  auto character = form.lead_bits;
-  for (std::size_t i = 1; i < form.length; ++i) {
-    if ((byte(i) & 0xc0U) != 0x80U) return 0;
-    character = (character << 6) | (byte(i) & 0x3fU);
-  }
-  return character >= form.least && is_allowed(character) ? form.length : 0;
+// systemd's unichar_is_valid() refuses the same beyond UTF-8 itself (src/basic/utf8.c), and D-Bus a NUL.
+bool is_allowed(char32_t code) {
+  return code != 0 && (code < 0xfdd0 || code > 0xfdef) && (code & 0xfffe) != 0xfffe;
 }
 
 // The last place at or before `most` where no character is cut. REQUIRES: valid UTF-8.
@@ -66,9 +36,11 @@ std::string wire_text(std::string_view text, std::size_t max) {
   text.remove_prefix(plain);
   // Bytes beyond the limit need not be looked at: one input byte gives at least one.
   while (!text.empty() && out.size() <= max) {
-    const auto length = character_length(text);
-    out += length == 0 ? replacement : text.substr(0, length);
-    text.remove_prefix(std::max<std::size_t>(length, 1));
+    const auto character = first_character(text);
+    const bool fit = character.code && is_allowed(*character.code);
+    // Of a character that is not allowed each byte is replaced, as of bytes that are none.
+    out += fit ? character.bytes : replacement;
+    text.remove_prefix(fit ? character.bytes.size() : 1);
   }
   if (out.size() > max) {
     out.resize(boundary(out, max - ellipsis.size()));

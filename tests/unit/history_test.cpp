@@ -219,9 +219,9 @@ TEST(HistoryPlot, shows_a_single_error_beside_a_storm) {
   std::vector<HistoryBucket> buckets(3);
   buckets[0].counts["port"]["correctable"]["RxErr"] = 1;
   buckets[2].counts["port"]["correctable"]["RxErr"] = 100000;
-  EXPECT_EQ(plot(buckets, 10, true), "▁ █");
-  EXPECT_EQ(plot(buckets, 10, false), ". @");
-  EXPECT_EQ(plot(buckets, 2, false), " @");
+  EXPECT_EQ(plot(buckets, 10, Charset::utf8), "▁ █");
+  EXPECT_EQ(plot(buckets, 10, Charset::ascii), ". @");
+  EXPECT_EQ(plot(buckets, 2, Charset::ascii), " @");
 }
 
 TEST_F(HistoryTest, the_thread_writes_and_answers_and_counts_its_readers) {

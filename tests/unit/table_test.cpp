@@ -28,25 +28,25 @@ TEST_F(TableTest, WidthCountsCellsNotBytes) {
 }
 
 TEST_F(TableTest, NothingFromAFileReachesTheTerminalAsControl) {
-  EXPECT_EQ(printable("a\x1b[31mb\n", true), "a?[31mb?");
+  EXPECT_EQ(printable("a\x1b[31mb\n", Charset::utf8), "a?[31mb?");
   EXPECT_EQ(printable("\xc2\x9b"
-                      "31m", true), "?31m") << "C1 control sequence introducer";
-  EXPECT_EQ(printable("\xff", true), "?");
-  EXPECT_EQ(printable("\xc0\xaf", true), "??") << "an overlong sequence is no UTF-8";
+                      "31m", Charset::utf8), "?31m") << "C1 control sequence introducer";
+  EXPECT_EQ(printable("\xff", Charset::utf8), "?");
+  EXPECT_EQ(printable("\xc0\xaf", Charset::utf8), "??") << "an overlong sequence is no UTF-8";
 }
 
 TEST_F(TableTest, AsciiKeepsTheMeaning) {
-  EXPECT_EQ(printable("≥3 … é", false), ">=3 ... ?");
-  EXPECT_EQ(printable("└─", false), "`-");
+  EXPECT_EQ(printable("≥3 … é", Charset::ascii), ">=3 ... ?");
+  EXPECT_EQ(printable("└─", Charset::ascii), "`-");
 }
 
 TEST_F(TableTest, ShortenShowsThatSomethingIsMissing) {
-  EXPECT_EQ(shorten("GeForce RTX 4090", 16, true), "GeForce RTX 4090");
-  EXPECT_EQ(shorten("GeForce RTX 4090", 9, true), "GeForce…");
-  EXPECT_EQ(shorten("GeForce RTX 4090", 10, false), "GeForce...");
-  EXPECT_EQ(shorten("日本語", 4, true), "日…") << "never half a wide character";
-  EXPECT_EQ(shorten("abc", 2, false), "..");
-  EXPECT_EQ(shorten("abc", 0, false), "");
+  EXPECT_EQ(shorten("GeForce RTX 4090", 16, Charset::utf8), "GeForce RTX 4090");
+  EXPECT_EQ(shorten("GeForce RTX 4090", 9, Charset::utf8), "GeForce…");
+  EXPECT_EQ(shorten("GeForce RTX 4090", 10, Charset::ascii), "GeForce...");
+  EXPECT_EQ(shorten("日本語", 4, Charset::utf8), "日…") << "never half a wide character";
+  EXPECT_EQ(shorten("abc", 2, Charset::ascii), "..");
+  EXPECT_EQ(shorten("abc", 0, Charset::ascii), "");
 }
 
 TEST_F(TableTest, WrapFillsLinesAndLeavesLongWordsWhole) {
