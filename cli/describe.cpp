@@ -20,11 +20,11 @@ constexpr std::array<std::string_view, 9> vendor_endings = {
 
 // RxErr, BadTLP, BadDLLP: what a receiver says of the data it was sent.
 bool received_damage(const EndStatus& end) {
-  const auto& counts = end.counts[static_cast<std::size_t>(Severity::correctable)];
+  const auto& counts = end.counts[Severity::correctable];
   if (!counts) return false;
   return std::any_of(counts->begin(), counts->end(), [](const Count& count) {
     const auto* type = find_type(Severity::correctable, count.token);
-    return count.value != 0 && type != nullptr && type->signal_integrity && type->logged_by == LoggedBy::receiver;
+    return count.value != 0 && type != nullptr && type->signal_integrity() && type->logged_by == LoggedBy::receiver;
   });
 }
 
@@ -134,7 +134,7 @@ std::optional<std::uint64_t> errors_at(const EndStatus& end) {
 }
 
 std::uint64_t errors_at(const EndStatus& end, Severity severity) {
-  const auto& counts = end.counts[static_cast<std::size_t>(severity)];
+  const auto& counts = end.counts[severity];
   return counts ? sum(*counts) : 0;
 }
 
@@ -181,12 +181,7 @@ const EndStatus& end_of(const SlotStatus& slot, Side side) {
 }
 
 bool latched_link_error(const EndStatus& end) {
-  // Requests refused by software or while the bus was searched: set on many functions from the start on, and no sign
-  // of a bad link.
-  constexpr std::array<std::string_view, 5> advisory = {"NonFatalErr", "CorrIntErr", "HeaderOF", "UnsupReq", "ACSViol"};
-  return std::any_of(end.latched.begin(), end.latched.end(), [&](const std::string& type) {
-    return std::find(advisory.begin(), advisory.end(), type) == advisory.end();
-  });
+  return std::any_of(end.latched.begin(), end.latched.end(), [](const std::string& type) { return !is_bystander(type); });
 }
 
 std::string describe_latched(const Status& status, const SlotStatus& slot, Side side) {
@@ -212,7 +207,7 @@ std::string describe_root_status(const SlotStatus& slot) {
 
 std::string describe_firmware_records(const SlotStatus& slot) {
   std::vector<std::string> words;
-  for (const auto side : {Side::port, Side::device}) {
+  for (const auto side : sides) {
     const auto& records = end_of(slot, side).firmware_records;
     if (!records) continue;
     for (const auto& count : *records) {
@@ -227,7 +222,7 @@ std::string describe_firmware_records(const SlotStatus& slot) {
 
 bool counts_by_clearing(const SlotStatus& slot, Side side) {
   const auto& end = end_of(slot, side);
-  return slot.lower_bound && end.evidence.evidence == Evidence::sticky && end.counts[0] && find_count(*end.counts[0], "RxErr");
+  return slot.lower_bound && end.evidence.evidence == Evidence::sticky && end.counts[Severity::correctable] && find_count(*end.counts[Severity::correctable], "RxErr");
 }
 
 bool is_unseen(const SlotStatus& slot, Side side) {

@@ -13,9 +13,6 @@
 namespace wopr {
 namespace {
 
-
-std::size_t index_of(Severity severity) { return static_cast<std::size_t>(severity); }
-
 template <class T>
 Json or_null(const std::optional<T>& value) {
   return value ? Json(*value) : Json(nullptr);
@@ -88,8 +85,8 @@ Json evidence_json(const SlotStatus& slot) {
 }
 
 Json uncorrectable_json(const EndStatus& end) {
-  const auto& nonfatal = end.counts[index_of(Severity::nonfatal)];
-  const auto& fatal = end.counts[index_of(Severity::fatal)];
+  const auto& nonfatal = end.counts[Severity::nonfatal];
+  const auto& fatal = end.counts[Severity::fatal];
   if (!nonfatal && !fatal) return nullptr;
   return {{"nonfatal", or_null(nonfatal)}, {"fatal", or_null(fatal)}};
 }
@@ -103,14 +100,14 @@ bool nothing_seen(const EndStatus& end) {
 Json before_json(const EndStatus& end) {
   if (nothing_seen(end)) return nullptr;
   Counts flat;
-  for (const auto severity : severities) add(flat, end.before_monitoring[index_of(severity)]);
+  for (const auto severity : severities) add(flat, end.before_monitoring[severity]);
   return to_json(flat);
 }
 
 Json before_uncorrectable_json(const EndStatus& end) {
   if (nothing_seen(end)) return nullptr;
-  return {{"nonfatal", to_json(end.before_monitoring[index_of(Severity::nonfatal)])},
-          {"fatal", to_json(end.before_monitoring[index_of(Severity::fatal)])}};
+  return {{"nonfatal", to_json(end.before_monitoring[Severity::nonfatal])},
+          {"fatal", to_json(end.before_monitoring[Severity::fatal])}};
 }
 
 // Null where the status bits are not looked at.
@@ -171,14 +168,14 @@ Json to_json(const Counts& counts) {
 static Json lifetime_json(const std::optional<Lifetime>& lifetime) {
   if (!lifetime) return nullptr;
   Json json{{"since", to_rfc3339(lifetime->since)}};
-  for (const auto side : {Side::port, Side::device}) {
-    const auto& end = lifetime->counts[static_cast<std::size_t>(side)];
+  for (const auto side : sides) {
+    const auto& end = lifetime->counts[side];
     Counts flat;
-    for (const auto severity : severities) add(flat, end[index_of(severity)]);
+    for (const auto severity : severities) add(flat, end[severity]);
     const std::string name{to_string(side)};
     json[name] = to_json(flat);
-    json["uncorrectable"][name] = {{"nonfatal", to_json(end[index_of(Severity::nonfatal)])},
-                                   {"fatal", to_json(end[index_of(Severity::fatal)])}};
+    json["uncorrectable"][name] = {{"nonfatal", to_json(end[Severity::nonfatal])},
+                                   {"fatal", to_json(end[Severity::fatal])}};
   }
   return json;
 }
@@ -199,7 +196,7 @@ Json to_json(const SlotStatus& slot) {
   json["link"] = link_json(slot.link);
   json["lanes"] = lanes_json(slot.lanes);
   json["evidence"] = evidence_json(slot);
-  json["correctable"] = both_ends(or_null(slot.port_end.counts[0]), or_null(slot.device_end.counts[0]));
+  json["correctable"] = both_ends(or_null(slot.port_end.counts[Severity::correctable]), or_null(slot.device_end.counts[Severity::correctable]));
   json["correctable"]["lower_bound"] = slot.lower_bound;
   json["uncorrectable"] = both_ends(uncorrectable_json(slot.port_end), uncorrectable_json(slot.device_end));
   json["before_monitoring"] = both_ends(before_json(slot.port_end), before_json(slot.device_end));

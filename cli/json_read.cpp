@@ -84,16 +84,16 @@ SeverityCounts before_of(const Json& flat, const Json& uncorrectable) {
   if (flat.is_null()) return before;
   Counts apart;
   if (!uncorrectable.is_null()) {
-    before[1] = counts_of(uncorrectable.at("nonfatal"));
-    before[2] = counts_of(uncorrectable.at("fatal"));
-    add(apart, before[1]);
-    add(apart, before[2]);
+    before[Severity::nonfatal] = counts_of(uncorrectable.at("nonfatal"));
+    before[Severity::fatal] = counts_of(uncorrectable.at("fatal"));
+    add(apart, before[Severity::nonfatal]);
+    add(apart, before[Severity::fatal]);
   }
   for (auto& count : counts_of(flat)) {
     const auto also = find_count(apart, count.token);
     if (also && *also >= count.value) continue;
     count.value -= also.value_or(0);
-    before[0].push_back(std::move(count));
+    before[Severity::correctable].push_back(std::move(count));
   }
   return before;
 }
@@ -117,10 +117,10 @@ EndStatus end_of(const Json& slot, const char* side) {
   const std::string prefix = side;
   end.evidence.verified = evidence.value(prefix + "_verified", evidence.at("verified").get<bool>());
   end.evidence.reason = evidence.value(prefix + "_reason", evidence.at("reason").get<std::string>());
-  end.counts[0] = optional_counts(slot.at("correctable").at(side));
+  end.counts[Severity::correctable] = optional_counts(slot.at("correctable").at(side));
   if (const auto& uncorrectable = slot.at("uncorrectable").at(side); !uncorrectable.is_null()) {
-    end.counts[1] = optional_counts(uncorrectable.at("nonfatal"));
-    end.counts[2] = optional_counts(uncorrectable.at("fatal"));
+    end.counts[Severity::nonfatal] = optional_counts(uncorrectable.at("nonfatal"));
+    end.counts[Severity::fatal] = optional_counts(uncorrectable.at("fatal"));
   }
   const auto apart = slot.find("before_monitoring_uncorrectable");
   end.before_monitoring =
@@ -149,9 +149,9 @@ std::optional<Lifetime> lifetime_of(const Json& slot) {
   if (found == slot.end() || found->is_null()) return std::nullopt;
   Lifetime lifetime;
   lifetime.since = time_of(found->at("since"));
-  for (const auto* side : {"port", "device"}) {
-    auto& end = lifetime.counts[side == std::string_view{"port"} ? 0 : 1];
-    end = before_of(found->at(side), found->at("uncorrectable").at(side));
+  for (const auto side : sides) {
+    const std::string name{to_string(side)};
+    lifetime.counts[side] = before_of(found->at(name), found->at("uncorrectable").at(name));
   }
   return lifetime;
 }
@@ -191,7 +191,7 @@ LinkLanes lanes_of(const Json& slot) {
   const auto found = slot.find("lanes");
   if (found == slot.end() || found->is_null()) return {};
   LinkLanes lanes;
-  for (const auto side : {Side::port, Side::device}) lanes.at(side) = end_lanes_of(found->at(std::string{to_string(side)}));
+  for (const auto side : sides) lanes.at(side) = end_lanes_of(found->at(std::string{to_string(side)}));
   lanes.width = optional_member<unsigned>(*found, "width").value_or(0);
   lanes.retimers = optional_member<unsigned>(*found, "retimers");
   lanes.autonomous_speed_disabled = optional_member<bool>(*found, "autonomous_speed_disabled");

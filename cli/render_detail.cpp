@@ -27,7 +27,7 @@ std::string render_counts(const EndStatus& end, const Style& style) {
   std::size_t count_width = 6;
   std::size_t token_width = 0;
   for (const auto severity : {Severity::fatal, Severity::nonfatal, Severity::correctable}) {
-    const auto& counts = end.counts[static_cast<std::size_t>(severity)];
+    const auto& counts = end.counts[severity];
     if (!counts) continue;
     for (const auto& count : *counts) {
       if (count.value == 0) continue;

@@ -124,7 +124,7 @@ std::string render_beside(const Status& status, const SlotStatus& slot, const St
   const auto field = [&](std::string_view name, const std::string& value, Ink ink) {
     if (!value.empty()) text += paragraph(fmt::format("  {:<8} ", name), value, style, ink);
   };
-  for (const auto side : {Side::port, Side::device}) {
+  for (const auto side : sides) {
     const auto what = describe_latched(status, slot, side);
     if (what.empty()) continue;
     field(side == Side::port ? "host end" : "card end", what, end_of(slot, side).latched.empty() ? Ink::plain : Ink::warn);

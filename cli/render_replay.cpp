@@ -61,9 +61,9 @@ Json direction_json(const DirectionVerdict& numbers) {
 // Everything counted while somebody watched or a gap was covered: side -> severity -> token -> number.
 Json counts_json(const Tally& tally) {
   Json json = Json::object();
-  for (const auto side : {Side::port, Side::device}) {
-    for (const auto severity : {Severity::correctable, Severity::nonfatal, Severity::fatal}) {
-      for (const auto& count : tally.counts[static_cast<std::size_t>(side)][static_cast<std::size_t>(severity)]) {
+  for (const auto side : sides) {
+    for (const auto severity : severities) {
+      for (const auto& count : tally.counts[side][severity]) {
         json[std::string(to_string(side))][std::string(to_string(severity))][count.token] = count.value;
       }
     }
@@ -117,8 +117,8 @@ std::string replay_json(const Replay& replay) {
     auto slot = answer_json(verdict.answer);
     slot["slot"] = facts.slot;
     slot["port"] = to_string(port);
-    slot["to_host"] = direction_json(verdict.directions[0]);
-    slot["to_device"] = direction_json(verdict.directions[1]);
+    slot["to_host"] = direction_json(verdict.directions[Side::port]);
+    slot["to_device"] = direction_json(verdict.directions[Side::device]);
     slot["counts"] = counts_json(replay.judging().ledger(link).state().lifetime);
     slot["trend"] = to_string(verdict.trend);
     slot["loaded_hours_until_clean"] = verdict.until_clean ? Json(hours_of(*verdict.until_clean)) : Json(nullptr);

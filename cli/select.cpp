@@ -48,7 +48,7 @@ Error unknown_slot(const Status& status, std::string_view word) {
 Result<std::set<Bdf>> select_ports(const Status& status, const std::vector<std::string>& words) {
   std::set<Bdf> ports;
   for (const auto& word : words) {
-    const auto bdf = parse_bdf(word, true);
+    const auto bdf = parse_bdf(word, BdfForm::short_too);
     bool found = false;
     for (const auto& slot : status.slots) {
       const bool by_name = lower(slot.slot.label) == lower(word) || lower(brief_label(slot.slot.label)) == lower(word);

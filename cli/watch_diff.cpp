@@ -44,12 +44,12 @@ void Watch::take(const Status& status) {
     for (const auto side : sides) {
       const auto& end = end_of(slot, side);
       auto& result = side == Side::port ? added.port : added.device;
-      for (std::size_t i = 0; i < end.counts.size(); ++i) {
-        if (!end.counts[i]) continue;
-        auto& known = last.counts[static_cast<std::size_t>(side)][i];
-        if (!known) known = first ? *end.counts[i] : end.before_monitoring[i];
-        add_growth(*known, *end.counts[i], result[i]);
-        known = *end.counts[i];
+      for (const auto severity : severities) {
+        if (!end.counts[severity]) continue;
+        auto& known = last.counts[side][severity];
+        if (!known) known = first ? *end.counts[severity] : end.before_monitoring[severity];
+        add_growth(*known, *end.counts[severity], result[severity]);
+        known = *end.counts[severity];
       }
     }
   }

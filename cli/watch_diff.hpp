@@ -38,7 +38,7 @@ class Watch {
 
  private:
   struct Last {
-    std::array<std::array<std::optional<Counts>, 3>, 2> counts;  // by Side, Severity
+    BySide<BySeverity<std::optional<Counts>>> counts;
     std::uint64_t unattributed = 0;
   };
 

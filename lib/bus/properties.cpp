@@ -68,7 +68,7 @@ bool put_sides(SlotStatus& slot, Dict<T>& by_side, Put put) {
 }
 
 // Correctable, Nonfatal, Fatal: sides that cannot be seen are left out.
-template <std::size_t severity>
+template <Severity severity>
 Dict<Counts> counts_of(const SlotStatus& slot) {
   Dict<Counts> by_side;
   for (const auto side : sides) {
@@ -78,7 +78,7 @@ Dict<Counts> counts_of(const SlotStatus& slot) {
   return by_side;
 }
 
-template <std::size_t severity>
+template <Severity severity>
 bool put_counts(SlotStatus& slot, Dict<Counts> by_side) {
   for (const auto side : sides) end_of(slot, side).counts[severity].reset();
   return put_sides(slot, by_side, [](EndStatus& end, Counts& counts) {
@@ -94,9 +94,8 @@ Dict<Dict<Counts>> before_of(const SlotStatus& slot) {
     const auto& end = end_of(slot, side);
     Dict<Counts> by_severity;
     for (const auto severity : severities) {
-      const auto i = static_cast<std::size_t>(severity);
-      if (end.counts[i] || !end.before_monitoring[i].empty()) {
-        by_severity.emplace_back(to_string(severity), end.before_monitoring[i]);
+      if (end.counts[severity] || !end.before_monitoring[severity].empty()) {
+        by_severity.emplace_back(to_string(severity), end.before_monitoring[severity]);
       }
     }
     if (!by_severity.empty()) by_side.emplace_back(to_string(side), std::move(by_severity));
@@ -110,7 +109,7 @@ bool put_before(SlotStatus& slot, Dict<Dict<Counts>> by_side) {
     for (auto& [name, counts] : by_severity) {
       Severity severity{};
       if (!put_word(severity, name)) return false;
-      end.before_monitoring[static_cast<std::size_t>(severity)] = std::move(counts);
+      end.before_monitoring[severity] = std::move(counts);
     }
     return true;
   });
@@ -123,7 +122,7 @@ Dict<Dict<Counts>> lifetime_of(const SlotStatus& slot) {
   for (const auto side : sides) {
     Dict<Counts> by_severity;
     for (const auto severity : severities) {
-      const auto& counts = slot.lifetime->counts[static_cast<std::size_t>(side)][static_cast<std::size_t>(severity)];
+      const auto& counts = slot.lifetime->counts[side][severity];
       if (!counts.empty()) by_severity.emplace_back(to_string(severity), counts);
     }
     by_side.emplace_back(to_string(side), std::move(by_severity));
@@ -140,7 +139,7 @@ bool put_lifetime(SlotStatus& slot, Dict<Dict<Counts>> by_side) {
     for (auto& [name, counts] : by_severity) {
       Severity severity{};
       if (!put_word(severity, name)) return false;
-      lifetime.counts[static_cast<std::size_t>(side)][static_cast<std::size_t>(severity)] = std::move(counts);
+      lifetime.counts[side][severity] = std::move(counts);
     }
   }
   return true;
@@ -496,9 +495,9 @@ constexpr std::array link_table = {
     property<S, lanes_of, put_lanes>("Lanes"),
     property<S, settings_of, put_settings>("LinkSettings"),
     property<S, evidence_of, put_evidence>("Evidence"),
-    property<S, counts_of<0>, put_counts<0>>("Correctable"),
-    property<S, counts_of<1>, put_counts<1>>("Nonfatal"),
-    property<S, counts_of<2>, put_counts<2>>("Fatal"),
+    property<S, counts_of<Severity::correctable>, put_counts<Severity::correctable>>("Correctable"),
+    property<S, counts_of<Severity::nonfatal>, put_counts<Severity::nonfatal>>("Nonfatal"),
+    property<S, counts_of<Severity::fatal>, put_counts<Severity::fatal>>("Fatal"),
     property<S, before_of, put_before>("BeforeMonitoring"),
     property<S, lifetime_of, put_lifetime>("Lifetime"),
     property<S, lifetime_since_of, put_lifetime_since>("LifetimeSince"),

@@ -265,8 +265,8 @@ void StoreRows::write_news(const HistoryBatch& batch) {
     bind_optional(insert, 5, state.width);
     bind_optional(insert, 6, state.max_speed_gts);
     bind_optional(insert, 7, state.max_width);
-    insert.bind(8, stored_code(state.evidence[0]));
-    insert.bind(9, stored_code(state.evidence[1]));
+    insert.bind(8, stored_code(state.evidence[Side::port]));
+    insert.bind(9, stored_code(state.evidence[Side::device]));
     insert.bind(10, state.present ? 1 : 0);
     insert.exec();
   }
@@ -319,9 +319,9 @@ void StoreRows::write(const HistorySummary& summary, const HistoryBoot& boot) {
     write_link(path, link.now);
     const auto row = link_row(path);
     bound(statements_("UPDATE link SET since=? WHERE id=?"), link.since.time_since_epoch().count(), row).exec();
-    for (const auto side : {Side::port, Side::device}) {
-      for (const auto severity : {Severity::correctable, Severity::nonfatal, Severity::fatal}) {
-        for (const auto& count : link.lifetime[static_cast<std::size_t>(side)][static_cast<std::size_t>(severity)]) {
+    for (const auto side : sides) {
+      for (const auto severity : severities) {
+        for (const auto& count : link.lifetime[side][severity]) {
           add_total(row, side, severity, count.token, count.value);
         }
       }
@@ -366,8 +366,8 @@ std::expected<HistorySummary, StoreFailure> StoreRows::summary() {
                              "ORDER BY link, side, severity, token");
   while (totals.executeStep()) {
     auto& lifetime = summary.links[paths[totals.getColumn(0).getInt64()]].lifetime;
-    lifetime.at(totals.getColumn(1).getUInt())
-        .at(totals.getColumn(2).getUInt())
+    lifetime.items.at(totals.getColumn(1).getUInt())
+        .items.at(totals.getColumn(2).getUInt())
         .push_back({totals.getColumn(3).getString(), from_column(totals.getColumn(4).getInt64())});
   }
   auto& ends = bound(statements_("SELECT link, side, text FROM end_state WHERE boot=?"), boot_number);

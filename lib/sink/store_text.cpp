@@ -20,6 +20,12 @@ struct adl_serializer<std::optional<T>> {
     else value = j.get<T>();
   }
 };
+// As a plain array, in the order of the enum: what files of every version hold.
+template <class E, std::size_t N, class T>
+struct adl_serializer<wopr::ByEnum<E, N, T>> {
+  static void to_json(json& j, const wopr::ByEnum<E, N, T>& value) { j = value.items; }
+  static void from_json(const json& j, wopr::ByEnum<E, N, T>& value) { j.get_to(value.items); }
+};
 template <>
 struct adl_serializer<std::chrono::nanoseconds> {
   static void to_json(json& j, std::chrono::nanoseconds value) { j = value.count(); }

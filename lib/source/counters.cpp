@@ -225,8 +225,10 @@ Sample CounterReader::State::sample_of(const Watched& watched) const {
   Sample sample;
   sample.bdf = watched.bdf;
   sample.generation = watched.generation;
-  for (std::size_t i = 0; i < severities.size(); ++i)
-    if (watched.files[i].parsed) sample.files[i] = watched.files[i].values;
+  for (const auto severity : severities) {
+    const auto& file = watched.files[static_cast<std::size_t>(severity)];
+    if (file.parsed) sample.files[severity] = file.values;
+  }
   const auto root_files = std::span(watched.files).subspan(severities.size());
   if (std::ranges::any_of(root_files, [](const auto& file) { return file.total.has_value(); }))
     sample.root_port = RootPortMessages{root_files[0].total, root_files[1].total, root_files[2].total};

@@ -131,12 +131,12 @@ TraceLink link_of(Fields& fields) {
     *field = static_cast<unsigned>(std::min<std::uint64_t>(*width, 32));
   }
   if (const auto* both = fields.raw("evidence")) {
-    std::array<Evidence, 2> ends{};
+    BySide<Evidence> ends;
     bool ok = both->is_array() && both->size() == 2;
-    for (std::size_t i = 0; ok && i < 2; ++i) {
-      const auto evidence = evidence_of((*both)[i]);
+    for (const auto side : sides) {
+      const auto evidence = ok ? evidence_of((*both)[side == Side::port ? 0 : 1]) : std::nullopt;
       ok = evidence.has_value();
-      ends[i] = evidence.value_or(Evidence::blind);
+      ends[side] = evidence.value_or(Evidence::blind);
     }
     if (ok) link.evidence = ends;
     else fields.complain("evidence", fmt::format("two of {}: of the port and the device", word_list<Evidence>()));
@@ -302,7 +302,7 @@ void write(Writer& out, const TraceLink& link) {
   if (link.max_speed_gts) out.number("max_speed", *link.max_speed_gts);
   if (link.max_width) out.count("max_width", *link.max_width);
   if (link.evidence) {
-    out.add("evidence", fmt::format("[\"{}\",\"{}\"]", to_string((*link.evidence)[0]), to_string((*link.evidence)[1])));
+    out.add("evidence", fmt::format("[\"{}\",\"{}\"]", to_string((*link.evidence)[Side::port]), to_string((*link.evidence)[Side::device])));
   }
   if (link.sticky_counts) out.flag("sticky_counts", *link.sticky_counts);
   if (link.busy) out.flag("busy", *link.busy);

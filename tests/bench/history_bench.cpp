@@ -88,7 +88,7 @@ int run(const std::filesystem::path& file) {
   Store store(file);
   const auto known = store.load();
   fine = report("start", milliseconds_since(begin), most_start_ms, "ms") && fine;
-  const auto errors = known ? sum(known->links.at(path_of(0)).lifetime[1]) : 0;
+  const auto errors = known ? sum(known->links.at(path_of(0)).lifetime[Side::device]) : 0;
   fmt::print("lifetime of a slot with errors: {} (expected {})\n", errors, days * 144);
   return fine && errors == std::uint64_t{days} * 144 ? 0 : 1;
 }

@@ -52,7 +52,7 @@ TEST(Replay, UnwatchedTimeIsUnwatched) {
   const auto& state = replay.judging().ledger(*replay.id_of("PCIE3")).state();
   EXPECT_EQ(state.epoch.exposure.watched, seconds(190));
   EXPECT_EQ(state.epoch.exposure.unwatched, seconds(900));
-  EXPECT_EQ(state.directions[0].unwatched_errors, 5U);
+  EXPECT_EQ(state.directions[Side::port].unwatched_errors, 5U);
 }
 
 // A year for seven slots, an error every ten minutes on two of them, a speed change each minute on all: as text.

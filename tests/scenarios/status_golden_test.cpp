@@ -33,12 +33,11 @@ std::string read_text(const fs::path& path) {
 }
 
 EndStatus end_of(const LinkJudge& judging, const LinkId& link, Side side) {
-  const auto i = static_cast<std::size_t>(side);
   const auto& facts = judging.facts(link);
   EndStatus end;
-  end.evidence = facts.evidence[i];
-  for (std::size_t severity = 0; severity < end.counts.size(); ++severity) {
-    const auto& counts = judging.ledger(link).state().lifetime.counts[i][severity];
+  end.evidence = facts.evidence[side];
+  for (const auto severity : severities) {
+    const auto& counts = judging.ledger(link).state().lifetime.counts[side][severity];
     if (facts.counts(side) || sum(counts) != 0) end.counts[severity] = counts;
   }
   return end;

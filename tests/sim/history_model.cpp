@@ -140,11 +140,11 @@ class Model : public HistoryBackend {
   [[nodiscard]] std::uint64_t total(Side side) {
     const auto summary = disk_.read();
     const auto it = summary.links.find(port);
-    return it == summary.links.end() ? 0 : sum(it->second.lifetime[index(side)]);
+    return it == summary.links.end() ? 0 : sum(it->second.lifetime[side]);
   }
   [[nodiscard]] std::uint64_t shown(Side side) const {
     const auto status = monitor_->status(now());
-    return sum(status.slots.at(0).lifetime->counts[index(side)]);
+    return sum(status.slots.at(0).lifetime->counts[side]);
   }
 
   std::expected<void, StoreFailure> commit(const HistoryBatch& batch, const BatchId& id) override {

@@ -115,7 +115,7 @@ class LinkPlay {
   std::optional<double> expected_speed = 16.0;
   std::optional<unsigned> expected_width = 16;
   bool busy = false;
-  std::array<bool, 2> counts{true, true};
+  BySide<bool> counts{true, true};
 };
 
 }  // namespace wopr::test

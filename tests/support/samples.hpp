@@ -31,7 +31,7 @@ inline Sample sample(std::string_view address, std::uint64_t inode, CounterFile 
   Sample s;
   s.bdf = bdf(address);
   s.generation = {"boot", 1, inode};
-  s.files[0] = std::move(file);
+  s.files[Severity::correctable] = std::move(file);
   return s;
 }
 

@@ -26,7 +26,7 @@ TEST(AerTable, BitsTokensAndNamesAreUnique) {
 TEST(AerTable, OnlyReceiverErrorsAndRolloverSpeakOfSignalIntegrity) {
   std::set<std::string_view> tokens;
   for (const auto& type : correctable_types()) {
-    if (type.signal_integrity) tokens.insert(type.token);
+    if (type.signal_integrity()) tokens.insert(type.token);
   }
   EXPECT_EQ(tokens, (std::set<std::string_view>{"RxErr", "BadTLP", "BadDLLP", "Rollover"}));
   EXPECT_FALSE(is_signal_integrity(Severity::correctable, "Timeout"));
@@ -115,6 +115,25 @@ TEST(OutOfBoundsTokens, AreThoseBeyondTheCorrectableTable) {
   EXPECT_FALSE(is_out_of_bounds_token(Severity::correctable, "dev_cor_errs_bit[1]"));
   EXPECT_FALSE(is_out_of_bounds_token(Severity::correctable, "dev_cor_errs_bit[x]"));
   EXPECT_FALSE(is_out_of_bounds_token(Severity::nonfatal, "dev_cor_errs_bit[16]"));
+}
+
+TEST(Aer, KindsComeFromTheTableAlone) {
+  EXPECT_EQ(kind_of(Severity::correctable, "RxErr"), ErrorKind::receiver_error);
+  EXPECT_EQ(kind_of(Severity::correctable, "BadDLLP"), ErrorKind::bad_packet);
+  EXPECT_EQ(kind_of(Severity::fatal, "SDES"), ErrorKind::surprise_down);
+  EXPECT_EQ(kind_of(Severity::correctable, "SDES"), ErrorKind::other) << "no such correctable error";
+  EXPECT_EQ(kind_of(Severity::correctable, "NewOne"), ErrorKind::other);
+  EXPECT_EQ(token_of(ErrorKind::timeout), "Timeout");
+  EXPECT_EQ(token_of(ErrorKind::refused_request), "NonFatalErr");
+  EXPECT_EQ(token_of(ErrorKind::end_to_end), "ECRC");
+  for (const auto* token : {"DLP", "SDES", "ECRC"}) EXPECT_TRUE(is_link_failure(Severity::nonfatal, token)) << token;
+  EXPECT_FALSE(is_link_failure(Severity::fatal, "CmpltTO"));
+}
+
+// Set on many functions from the start on: requests refused by software or while the bus was searched.
+TEST(Aer, BystandersAccuseNoLink) {
+  for (const auto* token : {"NonFatalErr", "CorrIntErr", "HeaderOF", "UnsupReq", "ACSViol"}) EXPECT_TRUE(is_bystander(token)) << token;
+  for (const auto* token : {"RxErr", "BadTLP", "DLP", "CmpltTO", "CorrErr", "NewOne"}) EXPECT_FALSE(is_bystander(token)) << token;
 }
 
 }  // namespace

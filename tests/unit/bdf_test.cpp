@@ -16,14 +16,14 @@ TEST(Bdf, RoundTrips) {
 
 TEST(Bdf, AcceptsTheShortFormOnlyWhenAsked) {
   EXPECT_FALSE(parse_bdf("c1:00.0").has_value());
-  EXPECT_EQ(parse_bdf("c1:00.0", true), (Bdf{0, 0xc1, 0, 0}));
+  EXPECT_EQ(parse_bdf("c1:00.0", BdfForm::short_too), (Bdf{0, 0xc1, 0, 0}));
 }
 
 TEST(Bdf, RefusesEverythingElse) {
   for (const auto* text : {"", ".", ":", ":.", "0000:00:20.0", "0000:00:00.8", "000:00:00.0", "0000:00:00", "0000:00:00.",
                            "0000:0g:00.0", "0000:00:00.0 ", " 0000:00:00.0", "123456789:00:00.0", "0000:00:-1.0"}) {
     EXPECT_FALSE(parse_bdf(text).has_value()) << text;
-    EXPECT_FALSE(parse_bdf(text, true).has_value()) << text;
+    EXPECT_FALSE(parse_bdf(text, BdfForm::short_too).has_value()) << text;
   }
 }
 

@@ -218,17 +218,17 @@ TEST_F(Wire, WhatCannotBeSeenIsNoKeyAndNoZero) {
   ASSERT_GE((Codec<Dict<Counts>>::read(wire.get(), by_side)), 0);
   ASSERT_EQ(by_side.size(), 1U);
   EXPECT_EQ(by_side[0].first, "port");
-  EXPECT_FALSE(round_trip(slot).device_end.counts[0]);
+  EXPECT_FALSE(round_trip(slot).device_end.counts[Severity::correctable]);
 }
 
 TEST_F(Wire, OddBytesNeverStopAMessage) {
   auto slot = gpu_slot("PCIE3", "0000:c0:01.1", "0000:c1:00.0", 2);
   slot.name = std::string{"Card \xff\xfe\0 of \xc3", 13} + std::string(5000, 'x');
-  slot.port_end.counts[0]->push_back({"odd\x80token", 5});
+  slot.port_end.counts[Severity::correctable]->push_back({"odd\x80token", 5});
   const auto read = round_trip(slot);
   EXPECT_EQ(read.name.substr(0, 21), "Card \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd of \xef\xbf\xbd");
   EXPECT_EQ(read.name.size(), max_text);
-  EXPECT_EQ(read.port_end.counts[0]->back(), (Count{"odd\xef\xbf\xbdtoken", 5}));
+  EXPECT_EQ(read.port_end.counts[Severity::correctable]->back(), (Count{"odd\xef\xbf\xbdtoken", 5}));
 }
 
 TEST_F(Wire, ProblemsThatDoNotFitAreCounted) {
@@ -251,7 +251,7 @@ TEST_F(Wire, UnknownPropertiesArePassedOver) {
   ASSERT_TRUE(read) << to_string(read.error());
   EXPECT_EQ(to_string(read->port), "0000:c0:01.1");
   EXPECT_EQ(read->hop, 2U);
-  EXPECT_FALSE(read->port_end.counts[0]) << "what was not sent cannot be told";
+  EXPECT_FALSE(read->port_end.counts[Severity::correctable]) << "what was not sent cannot be told";
 }
 
 TEST_F(Wire, UnknownWordsAndTypesAreErrorsThatNameTheProperty) {

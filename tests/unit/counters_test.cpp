@@ -33,7 +33,7 @@ class CounterReaderTest : public ::testing::Test {
     return at == round.changed.end() ? nullptr : &*at;
   }
   static std::uint64_t bad_tlp(const Sample& sample) {
-    return find_count(sample.files[0].value().counts, "BadTLP").value();
+    return find_count(sample.files[Severity::correctable].value().counts, "BadTLP").value();
   }
   void unplug_gpu() const {
     tree_.remove(TempTree::device(TempTree::gpu));
@@ -157,7 +157,7 @@ TEST_F(CounterReaderTest, garbage_is_named_each_round_and_hides_nothing) {
   Round round = reader_->read();
   EXPECT_EQ(round.changed.size(), 2U);
   EXPECT_EQ(bad_tlp(*find(round, port)), 2U);
-  EXPECT_EQ(find_count(find(round, gpu)->files[0]->counts, "BadDLLP"), 4U);
+  EXPECT_EQ(find_count(find(round, gpu)->files[Severity::correctable]->counts, "BadDLLP"), 4U);
   ASSERT_EQ(round.problems.size(), 1U);
   EXPECT_TRUE(round.problems[0].where.ends_with("0000:c1:00.0/aer_dev_correctable:2"))
       << round.problems[0].where;
@@ -181,7 +181,7 @@ TEST_F(CounterReaderTest, binary_empty_and_endless_files_are_problems_and_no_cra
   for (const char* file :
        {"aer_dev_correctable", "aer_dev_nonfatal", "aer_dev_fatal", "aer_rootport_total_err_cor"})
     EXPECT_TRUE(test::mentions(round.problems, file)) << file << "\n" << test::all(round.problems);
-  EXPECT_FALSE(find(round, gpu)->files[2]);
+  EXPECT_FALSE(find(round, gpu)->files[Severity::fatal]);
   EXPECT_FALSE(find(round, port)->root_port->correctable);
   EXPECT_EQ(find(round, port)->root_port->fatal, 0U);
 }
@@ -222,13 +222,13 @@ TEST_F(CounterReaderTest, a_file_without_permission_is_named_each_round_until_it
     EXPECT_TRUE(test::mentions(round.problems, "0000:c1:00.0/aer_dev_correctable: Permission denied"));
     const Sample* sample = find(round, gpu);
     ASSERT_EQ(sample != nullptr, time == 0);
-    EXPECT_TRUE(sample == nullptr || !sample->files[0]);
+    EXPECT_TRUE(sample == nullptr || !sample->files[Severity::correctable]);
   }
   tree_.permit(file, std::filesystem::perms(0444));
   const Round round = reader_->read();
   EXPECT_TRUE(round.problems.empty());
   ASSERT_EQ(round.changed.size(), 1U);
-  EXPECT_TRUE(round.changed[0].files[0]);
+  EXPECT_TRUE(round.changed[0].files[Severity::correctable]);
 }
 
 TEST_F(CounterReaderTest, a_file_that_becomes_unreadable_keeps_its_last_values) {

@@ -257,7 +257,7 @@ TEST_P(DatedMark, is_judged_as_if_it_had_been_made_then) {
   afterwards.keep();
   EXPECT_EQ(afterwards.by_epoch().buckets.size(), 1U);
   EXPECT_EQ(afterwards.answer().grade, Grade::marginal);
-  EXPECT_EQ(afterwards.ledger().direction(Side::port).errors, b.directions[0].errors + 3);
+  EXPECT_EQ(afterwards.ledger().direction(Side::port).errors, b.directions[Side::port].errors + 3);
 }
 
 INSTANTIATE_TEST_SUITE_P(all, DatedMark, ::testing::Values(quiet, one, many, across_idle, after_a_boot));

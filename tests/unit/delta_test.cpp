@@ -22,20 +22,20 @@ constexpr const char* gpu = "0000:c2:00.0";
 constexpr const char* audio = "0000:c2:00.1";
 
 std::uint64_t of(const SeverityCounts& counts, std::string_view token) {
-  return find_count(counts[0], token).value_or(0);
+  return find_count(counts[Severity::correctable], token).value_or(0);
 }
 
 TEST(Delta, FirstSightTakesInWhatTheKernelHadCounted) {
   const auto d = delta(std::nullopt, sample(gpu, 7, {{"RxErr", 3}}));
   EXPECT_EQ(d.kind, DeltaKind::first_sight);
-  EXPECT_EQ(d.added[0], (Counts{{"RxErr", 3}}));
-  EXPECT_EQ(d.totals[0], 3U);
+  EXPECT_EQ(d.added[Severity::correctable], (Counts{{"RxErr", 3}}));
+  EXPECT_EQ(d.totals[Severity::correctable], 3U);
 }
 
 TEST(Delta, GrowthIsTheDifference) {
   const auto d = delta(sample(gpu, 7, {{"RxErr", 3}}), sample(gpu, 7, {{"RxErr", 5}, {"BadTLP", 1}}));
   EXPECT_EQ(d.kind, DeltaKind::grew);
-  EXPECT_EQ(d.added[0], (Counts{{"RxErr", 2}, {"BadTLP", 1}}));
+  EXPECT_EQ(d.added[Severity::correctable], (Counts{{"RxErr", 2}, {"BadTLP", 1}}));
 }
 
 TEST(Delta, NothingNewIsUnchanged) {
@@ -47,28 +47,28 @@ TEST(Delta, NothingNewIsUnchanged) {
 TEST(Delta, OnlyTheTotalRoseWhenAllBitsAreMasked) {
   const auto d = delta(sample(gpu, 7, correctable({}, 4)), sample(gpu, 7, correctable({}, 6)));
   EXPECT_EQ(d.kind, DeltaKind::grew);
-  EXPECT_EQ(d.totals[0], 2U);
+  EXPECT_EQ(d.totals[Severity::correctable], 2U);
   EXPECT_EQ(sum(d.added), 0U);
 }
 
 TEST(Delta, SmallerInTheSameGenerationIsAResetCountedFromZero) {
   const auto d = delta(sample(gpu, 7, {{"RxErr", 9}, {"Timeout", 4}}), sample(gpu, 7, {{"RxErr", 2}, {"Timeout", 5}}));
   EXPECT_EQ(d.kind, DeltaKind::reset);
-  EXPECT_EQ(d.added[0], (Counts{{"RxErr", 2}, {"Timeout", 5}}));
+  EXPECT_EQ(d.added[Severity::correctable], (Counts{{"RxErr", 2}, {"Timeout", 5}}));
 }
 
 TEST(Delta, AnotherGenerationStartsFromZeroEvenWhenLarger) {
   const auto d = delta(sample(gpu, 7, {{"RxErr", 2}}), sample(gpu, 8, {{"RxErr", 5}}));
   EXPECT_EQ(d.kind, DeltaKind::replugged);
-  EXPECT_EQ(d.added[0], (Counts{{"RxErr", 5}}));
+  EXPECT_EQ(d.added[Severity::correctable], (Counts{{"RxErr", 5}}));
 }
 
 TEST(Delta, ARowThatCouldNotBeReadHasNotShrunk) {
   auto garbled = sample(gpu, 7, correctable({{"BadTLP", 1}}, 10));
-  std::erase_if(garbled.files[0]->counts, [](const Count& c) { return c.token == "RxErr"; });
+  std::erase_if(garbled.files[Severity::correctable]->counts, [](const Count& c) { return c.token == "RxErr"; });
   const auto before = sample(gpu, 7, {{"RxErr", 9}});
   EXPECT_EQ(delta(before, garbled).kind, DeltaKind::grew);
-  EXPECT_EQ(delta(before, garbled).added[0], (Counts{{"BadTLP", 1}}));
+  EXPECT_EQ(delta(before, garbled).added[Severity::correctable], (Counts{{"BadTLP", 1}}));
 }
 
 class EndOf {
@@ -151,8 +151,8 @@ TEST(EndCounts, AbsentIsNotZero) {
   end.round({sample(gpu, 1, {})});
   EXPECT_TRUE(end.counts.known(Severity::correctable));
   EXPECT_FALSE(end.counts.known(Severity::fatal));
-  EXPECT_EQ(find_count(end.counts.total()[0], "RxErr"), 0U);
-  EXPECT_EQ(find_count(end.counts.total()[0], "dev_cor_errs_bit[1]"), std::nullopt);
+  EXPECT_EQ(find_count(end.counts.total()[Severity::correctable], "RxErr"), 0U);
+  EXPECT_EQ(find_count(end.counts.total()[Severity::correctable], "dev_cor_errs_bit[1]"), std::nullopt);
 }
 
 TEST(EndCounts, CountsUpTo64BitsDoNotWrap) {

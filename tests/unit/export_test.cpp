@@ -166,7 +166,7 @@ class Life {
     const auto which = static_cast<std::uint64_t>(bdf(function).bus) + (function == card ? 1000 * inode_ : 0);
     Sample result = sample(function, which, std::initializer_list<Count>{});
     for (const auto& [token, count] : counters_[function]) {
-      for (auto& each : result.files[0]->counts) {
+      for (auto& each : result.files[Severity::correctable]->counts) {
         if (each.token == token) each.value = count;
       }
     }
@@ -294,13 +294,13 @@ TEST_F(ExportTest, APeriodBeginsWithTheLinksAsTheyWere) {
   const auto replay = played(export_of(records_of(file_, query)).text);
   EXPECT_EQ(replay.judging().links(), std::vector{LinkId{port}});
   const auto& state = replay.judging().ledger(LinkId{port}).state();
-  EXPECT_EQ(sum(state.lifetime.counts[1]), 1U);
+  EXPECT_EQ(sum(state.lifetime.counts[Side::device]), 1U);
   EXPECT_EQ(state.lifetime.exposure.watched_at[3], state.lifetime.exposure.watched);
   EXPECT_GT(state.lifetime.exposure.watched, 1190s);
   query.since.reset();
   query.until = middle;
   const auto earlier = played(export_of(records_of(file_, query)).text);
-  EXPECT_EQ(sum(earlier.judging().ledger(LinkId{port}).state().lifetime.counts[1]), 2U);
+  EXPECT_EQ(sum(earlier.judging().ledger(LinkId{port}).state().lifetime.counts[Side::device]), 2U);
   EXPECT_EQ(earlier.now().wall, middle);
   query.until = middle - 3 * 24h;
   EXPECT_TRUE(export_of(records_of(file_, query)).text.empty());
@@ -335,9 +335,9 @@ TEST_F(ExportTest, FoldedErrorsAreOneEpisodeAndNoMinute) {
   const auto exported = export_of(records_of(file_, everything));
   const auto replay = played(exported.text);
   const auto& state = replay.judging().ledger(LinkId{port}).state();
-  EXPECT_EQ(sum(state.lifetime.counts[1]), 180U);
-  EXPECT_EQ(state.directions[1].episodes, 6U);
-  EXPECT_EQ(state.directions[1].worst_minute, 0U);
+  EXPECT_EQ(sum(state.lifetime.counts[Side::device]), 180U);
+  EXPECT_EQ(state.directions[Side::device].episodes, 6U);
+  EXPECT_EQ(state.directions[Side::device].worst_minute, 0U);
   // Five hours of which the sums are left, and five with the last state.
   // The second in which the speed changes belongs to the higher one.
   const auto minutes_of = [](Nanoseconds time) { return std::chrono::duration<double, std::ratio<60>>(time).count(); };

@@ -282,7 +282,7 @@ TEST_F(HistoryTest, limits_are_applied_when_they_are_set) {
   Store again(file_);
   const auto kept = again.load();
   ASSERT_TRUE(kept);
-  EXPECT_EQ(sum(kept->links.at(path).lifetime[1]), 114U);
+  EXPECT_EQ(sum(kept->links.at(path).lifetime[Side::device]), 114U);
 }
 
 TEST(HistoryThread, detail_folds_no_later_than_it_goes) {
@@ -342,7 +342,7 @@ TEST_F(HistoryTest, a_disk_that_does_not_answer_is_told_of_and_then_forgotten) {
   for (pollfd told{thread.report_fd(), POLLIN, 0}; !thread.report().degraded.empty();) ASSERT_EQ(poll(&told, 1, 10'000), 1);
   EXPECT_TRUE(thread.flush(10s));
   EXPECT_FALSE(thread.hangs());
-  EXPECT_EQ(sum(Store(file_).load()->links.at(path).lifetime[1]), 17U);
+  EXPECT_EQ(sum(Store(file_).load()->links.at(path).lifetime[Side::device]), 17U);
 }
 
 TEST_F(HistoryTest, a_file_that_is_lost_is_told_of_before_a_new_one_is_begun) {
@@ -360,7 +360,7 @@ TEST_F(HistoryTest, a_file_that_is_lost_is_told_of_before_a_new_one_is_begun) {
     EXPECT_NE(anew.last_loss.find("totals"), std::string::npos) << anew.last_loss;
     EXPECT_GE(std::chrono::steady_clock::now() - begun, 10ms * (1U << (times - 1)));
   };
-  const auto before = sum(Store(file_).load()->links.at(path).lifetime[1]);
+  const auto before = sum(Store(file_).load()->links.at(path).lifetime[Side::device]);
   std::filesystem::remove(file_);
   lose("was removed", 3h, 1);
   std::fstream(file_, std::ios::in | std::ios::out | std::ios::binary).write(std::string(4096, 'x').data(), 4096);
@@ -370,14 +370,14 @@ TEST_F(HistoryTest, a_file_that_is_lost_is_told_of_before_a_new_one_is_begun) {
     lose("was removed", (times + 2) * 1h, times);
   }
   EXPECT_TRUE(thread.flush(10s));
-  EXPECT_EQ(sum(Store(file_).load()->links.at(path).lifetime[1]), before + 15);
+  EXPECT_EQ(sum(Store(file_).load()->links.at(path).lifetime[Side::device]), before + 15);
 }
 
 TEST_F(HistoryTest, damage_nobody_has_stumbled_over_is_found_and_told_of) {
   auto store = std::make_unique<Store>(file_);
   auto known = store->load();
   ASSERT_TRUE(known);
-  const auto before = sum(known->links.at(path).lifetime[1]);
+  const auto before = sum(known->links.at(path).lifetime[Side::device]);
   const auto size = static_cast<std::streamoff>(std::filesystem::file_size(file_));
   std::fstream damaged(file_, std::ios::in | std::ios::out | std::ios::binary);
   for (std::streamoff at = 4096; at < size; at += 4096) damaged.seekp(at).write(std::string(512, '\xff').data(), 512);
@@ -391,11 +391,11 @@ TEST_F(HistoryTest, damage_nobody_has_stumbled_over_is_found_and_told_of) {
   thread.write(batch("b", 3h, 3));
   EXPECT_EQ(wait_until(thread, [](const auto& report) { return report.degraded.empty(); }).files_lost, 1U);
   EXPECT_TRUE(thread.flush(10s));
-  EXPECT_EQ(sum(Store(file_).load()->links.at(path).lifetime[1]), before + 3);
+  EXPECT_EQ(sum(Store(file_).load()->links.at(path).lifetime[Side::device]), before + 3);
 }
 
 TEST_F(HistoryTest, a_file_that_is_lost_at_the_very_end_is_begun_anew_all_the_same) {
-  const auto before = sum(Store(file_).load()->links.at(path).lifetime[1]);
+  const auto before = sum(Store(file_).load()->links.at(path).lifetime[Side::device]);
   {
     StoreOptions patient;
     patient.file = file_;
@@ -409,7 +409,7 @@ TEST_F(HistoryTest, a_file_that_is_lost_at_the_very_end_is_begun_anew_all_the_sa
     thread.write(batch("b", 3h, 3));
     EXPECT_FALSE(thread.flush(10s));
   }
-  EXPECT_EQ(sum(Store(file_).load()->links.at(path).lifetime[1]), before + 3);
+  EXPECT_EQ(sum(Store(file_).load()->links.at(path).lifetime[Side::device]), before + 3);
 }
 
 TEST(HistoryThread, a_store_that_cannot_be_read_takes_nothing_in_until_it_can) {
@@ -433,7 +433,7 @@ TEST(HistoryThread, a_store_that_cannot_be_read_takes_nothing_in_until_it_can) {
   Store again(file);
   const auto known = again.load();
   ASSERT_TRUE(known);
-  EXPECT_EQ(sum(known->links.at(path).lifetime[1]), 7U);
+  EXPECT_EQ(sum(known->links.at(path).lifetime[Side::device]), 7U);
 }
 
 }  // namespace

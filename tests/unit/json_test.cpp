@@ -32,9 +32,9 @@ Status eventful() {
   auto status = three_gpus();
   auto& slot = slot_named(status, "PCIE3");
   slot.port_end = native_end({{"RxErr", UINT64_MAX}, {"dev_cor_errs_bit[1]", 1}});
-  slot.port_end.before_monitoring[0] = {{"RxErr", 7}};
-  slot.port_end.before_monitoring[1] = {{"CmpltTO", 2}};
-  slot.port_end.before_monitoring[2] = {{"CmpltTO", 1}, {"DLP", 3}};
+  slot.port_end.before_monitoring[Severity::correctable] = {{"RxErr", 7}};
+  slot.port_end.before_monitoring[Severity::nonfatal] = {{"CmpltTO", 2}};
+  slot.port_end.before_monitoring[Severity::fatal] = {{"CmpltTO", 1}, {"DLP", 3}};
   slot.device_end = blind_end("the kernel was booted with pci=noaer: nobody reports errors to Linux");
   slot.device_end.latched = {"BadDLLP", "RxErr"};
   slot.device_end.latched_since["RxErr"] = WallTime{std::chrono::hours{500'000}};

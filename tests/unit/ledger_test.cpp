@@ -49,9 +49,9 @@ TEST(Ledger, TimeoutIsNoSignalErrorAndPairsInTime) {
   LinkPlay play;
   play.error(Side::device, "Timeout", 3);
   EXPECT_EQ(to_host(play).errors + to_device(play).errors, 0U);
-  EXPECT_EQ(play.ledger.state().epoch.timeouts_alone[1], 3U);
+  EXPECT_EQ(play.ledger.state().epoch.timeouts_alone[Side::device], 3U);
   play.errors({counted(Side::port, "BadTLP"), counted(Side::device, "Timeout", 2)});
-  EXPECT_EQ(play.ledger.state().epoch.timeouts_paired[1], 2U);
+  EXPECT_EQ(play.ledger.state().epoch.timeouts_paired[Side::device], 2U);
 }
 
 TEST(Ledger, EpisodesEndAfterTheGapOrTheCap) {
@@ -219,8 +219,8 @@ TEST(Ledger, ReceiverErrorsAtTransitionsAreSetApart) {
   play.ledger.transition(Transition::hotplug, instant_at(play.now));
   play.error(Side::device, "RxErr", 7);
   EXPECT_EQ(to_device(play).errors, 0U);
-  EXPECT_EQ(play.ledger.state().epoch.set_apart[1], 7U);
-  EXPECT_EQ(find_count(play.ledger.state().epoch.counts[1][0], "RxErr"), 7U);  // still in the totals
+  EXPECT_EQ(play.ledger.state().epoch.set_apart[Side::device], 7U);
+  EXPECT_EQ(find_count(play.ledger.state().epoch.counts[Side::device][Severity::correctable], "RxErr"), 7U);  // still in the totals
   play.pass(seconds(5));
   play.error(Side::device, "RxErr", 1);
   EXPECT_EQ(to_device(play).errors, 1U);
@@ -246,15 +246,15 @@ TEST(Ledger, ExposureIsLoadedTimeAtTheSpeedsSeen) {
   EXPECT_EQ(exposure.loaded_by_errors, seconds(1));
   EXPECT_EQ(exposure.watched, minutes(70) + seconds(2));
   EXPECT_EQ(exposure.watched_at[1], hours(1) + seconds(1));
-  EXPECT_NEAR(exposure.bits[0], 600 * 256e9 + 148e9 + 40e9, 1);
+  EXPECT_NEAR(exposure.bits[Side::port], 600 * 256e9 + 148e9 + 40e9, 1);
 }
 
 TEST(Ledger, OnlyWhatCouldBeSeenIsExposure) {
   LinkPlay play;
   play.counts = {true, false};
   play.pass(hours(1));
-  EXPECT_EQ(play.ledger.state().epoch.exposure.seen[0], hours(1));
-  EXPECT_EQ(play.ledger.state().epoch.exposure.seen[1], hours(0));
+  EXPECT_EQ(play.ledger.state().epoch.exposure.seen[Side::port], hours(1));
+  EXPECT_EQ(play.ledger.state().epoch.exposure.seen[Side::device], hours(0));
   play.counts = {false, false};
   play.pass(hours(1));
   EXPECT_EQ(play.ledger.state().epoch.exposure.loaded, hours(1));
@@ -320,9 +320,9 @@ TEST(Ledger, AGradeFallsAfterTheCleanHoursExactly) {
   EXPECT_TRUE(state.opened_by_time);
   EXPECT_EQ(state.epoch.exposure.loaded, seconds(0));
   ASSERT_EQ(state.closed.items.size(), 1U);
-  EXPECT_EQ(state.closed.items[0].errors[0], 3U);
+  EXPECT_EQ(state.closed.items[0].errors[Side::port], 3U);
   EXPECT_EQ(state.lifetime.exposure.loaded, state.closed.items[0].loaded);
-  EXPECT_EQ(find_count(state.lifetime.counts[0][0], "BadTLP"), 3U);
+  EXPECT_EQ(find_count(state.lifetime.counts[Side::port][Severity::correctable], "BadTLP"), 3U);
 }
 
 TEST(Ledger, AnErrorStartsTheCleanHoursAnew) {
@@ -348,7 +348,7 @@ TEST(Ledger, AMarkBeginsANewEpochAtOnce) {
   EXPECT_FALSE(play.ledger.alarmed());
   EXPECT_EQ(play.ledger.state().opened_by, "redriver fitted");
   EXPECT_EQ(to_host(play).errors, 0U);
-  EXPECT_EQ(find_count(play.ledger.state().lifetime.counts[0][0], "BadTLP"), 3U);
+  EXPECT_EQ(find_count(play.ledger.state().lifetime.counts[Side::port][Severity::correctable], "BadTLP"), 3U);
   play.error(Side::port, "BadTLP");
   EXPECT_EQ(to_host(play).episodes, 1U);
 }
@@ -401,12 +401,12 @@ TEST(Ledger, EveryContainerIsBoundedAndNoTotalIsLost) {
     if (i % 200 == 0) play.ledger.mark(instant_at(play.now), "mark");
   }
   const auto& state = play.ledger.state();
-  EXPECT_EQ(find_count(state.lifetime.counts[0][0], "BadTLP"), errors);
-  EXPECT_EQ(sum(state.lifetime.counts[1][0]), 20000U);
-  EXPECT_LE(state.lifetime.counts[1][0].size(), LedgerState::token_limit + 1);
+  EXPECT_EQ(find_count(state.lifetime.counts[Side::port][Severity::correctable], "BadTLP"), errors);
+  EXPECT_EQ(sum(state.lifetime.counts[Side::device][Severity::correctable]), 20000U);
+  EXPECT_LE(state.lifetime.counts[Side::device][Severity::correctable].size(), LedgerState::token_limit + 1);
   EXPECT_LE(state.closed.items.size(), LedgerState::closed_epoch_limit);
-  EXPECT_LE(state.directions[0].recent.items.size(), 64U);
-  EXPECT_LE(state.directions[0].recent_bad.items.size(), 64U);
+  EXPECT_LE(state.directions[Side::port].recent.items.size(), 64U);
+  EXPECT_LE(state.directions[Side::port].recent_bad.items.size(), 64U);
   EXPECT_LE(state.recent_transitions.items.size(), LedgerState::transition_limit);
   EXPECT_LE(state.trend.episodes.size(), TrendSteps::limit);
 }

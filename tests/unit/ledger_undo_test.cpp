@@ -29,7 +29,7 @@ TEST(LedgerUndo, a_grade_comes_back_with_what_came_meanwhile) {
   LinkPlay play;
   three_episodes(play);
   ASSERT_EQ(play.answer().grade, Grade::marginal);
-  play.ledger.mark(instant_at(play.now), "redriver fitted", true);
+  play.ledger.mark(instant_at(play.now), "redriver fitted", MarkedBy::person);
   ASSERT_EQ(play.answer().grade, Grade::clean);
   play.error(Side::port, "BadTLP");
   const auto at = play.ledger.state().epoch.since;
@@ -41,7 +41,7 @@ TEST(LedgerUndo, a_grade_comes_back_with_what_came_meanwhile) {
   EXPECT_EQ(play.ledger.state().opened_by, "first sight");
   EXPECT_TRUE(play.ledger.state().closed.items.empty());
   // The number is not used again: what was recorded under it is told apart.
-  play.ledger.mark(instant_at(play.now), "again", true);
+  play.ledger.mark(instant_at(play.now), "again", MarkedBy::person);
   EXPECT_EQ(play.ledger.state().epochs, 3U);
 }
 
@@ -53,7 +53,7 @@ TEST(LedgerUndo, what_cannot_be_taken_back_says_why) {
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().what.find("another card: RTX 4090"), std::string::npos) << to_string(refused.error());
   // A person's mark before it is out of reach too.
-  play.ledger.mark(instant_at(play.now), "one", true);
+  play.ledger.mark(instant_at(play.now), "one", MarkedBy::person);
   play.ledger.mark(instant_at(play.now), "another card: RTX 5090");
   EXPECT_FALSE(play.ledger.take_back_mark());
 }
@@ -61,7 +61,7 @@ TEST(LedgerUndo, what_cannot_be_taken_back_says_why) {
 TEST(LedgerUndo, an_epoch_that_would_have_ended_by_itself_is_not_gone_back_to) {
   LinkPlay play;
   three_episodes(play);
-  play.ledger.mark(instant_at(play.now), "redriver fitted", true);
+  play.ledger.mark(instant_at(play.now), "redriver fitted", MarkedBy::person);
   play.pass(99h);
   EXPECT_EQ(play.ledger.state().superseded.size(), 1U);
   play.pass(2h);
@@ -73,7 +73,7 @@ TEST(LedgerUndo, only_so_many_can_be_taken_back) {
   LinkPlay play;
   for (int i = 0; i < 10; ++i) {
     play.pass(1min);
-    play.ledger.mark(instant_at(play.now), "mark " + std::to_string(i), true);
+    play.ledger.mark(instant_at(play.now), "mark " + std::to_string(i), MarkedBy::person);
   }
   EXPECT_EQ(play.ledger.state().superseded.size(), LedgerState::superseded_limit);
   for (int i = 9; i > 5; --i) {
@@ -117,7 +117,7 @@ TEST(LedgerUndo, leaves_no_trace_whatever_happened) {
       random_step(never, what, length);
       if (i % 40 == 15 || i % 40 == 20) {
         marks.push_back(instant_at(marked.now));
-        marked.ledger.mark(marks.back(), "mark", true);
+        marked.ledger.mark(marks.back(), "mark", MarkedBy::person);
       }
       if (i % 40 == 30) marked.ledger = LinkLedger(policy, LedgerState(marked.ledger.state()));
       if (i % 40 != 39) continue;

@@ -146,7 +146,7 @@ TEST_F(LiveMonitorTest, AnErrorRightAfterEachClearingIsCounted) {
     (void)monitor.sample();
     EXPECT_EQ(monitor.begin_clearing(), (std::vector<ClearRequest>{{gpu, 0x40}})) << n;
     answer();  // and the bit is set again at once
-    EXPECT_EQ(find_count(*card(monitor).counts[0], "BadTLP"), n);
+    EXPECT_EQ(find_count(*card(monitor).counts[Severity::correctable], "BadTLP"), n);
   }
 }
 

@@ -79,7 +79,7 @@ TEST_F(MonitorLatched, TypesAreShownOnceWithTheTimeTheyWereFirstSeen) {
   EXPECT_EQ(end.evidence.evidence, Evidence::sticky);
   EXPECT_EQ(end.latched, (std::vector<std::string>{"RxErr", "BadTLP"}));
   EXPECT_EQ(end.latched_since, (std::map<std::string, WallTime>{{"BadTLP", at(3).wall}}));
-  EXPECT_FALSE(end.counts[0]);
+  EXPECT_FALSE(end.counts[Severity::correctable]);
   EXPECT_TRUE(slot().port_end.latched.empty());
   EXPECT_FALSE(slot().lower_bound);
   EXPECT_EQ(slot().grade, Grade::unknown);
@@ -93,13 +93,13 @@ TEST_F(MonitorLatched, NothingIsClearedUnlessTheHelperAgrees) {
   answer({{gpu, 0, "the kernel is locked down"}});
   EXPECT_TRUE(monitor.clearable().empty());
   EXPECT_NE(slot().device_end.evidence.reason.find("not cleared: the kernel is locked down"), std::string::npos);
-  EXPECT_FALSE(slot().device_end.counts[0]);
+  EXPECT_FALSE(slot().device_end.counts[Severity::correctable]);
 }
 
 TEST_F(MonitorLatched, ClearedBitsCountOncePerEndAndSample) {
   permit();
   EXPECT_TRUE(slot().lower_bound);
-  EXPECT_EQ(find_count(*slot().device_end.counts[0], "RxErr"), 0U);
+  EXPECT_EQ(find_count(*slot().device_end.counts[Severity::correctable], "RxErr"), 0U);
   for (int n = 0; n < 20; ++n) {
     look(gpu, rx_err);
     look(audio, rx_err | bad_tlp);
@@ -110,10 +110,10 @@ TEST_F(MonitorLatched, ClearedBitsCountOncePerEndAndSample) {
     look(gpu, 0);
     look(audio, 0);
   }
-  const auto counts = *slot().device_end.counts[0];
+  const auto counts = *slot().device_end.counts[Severity::correctable];
   EXPECT_EQ(find_count(counts, "RxErr"), 20U);
   EXPECT_EQ(find_count(counts, "BadTLP"), 20U);
-  EXPECT_EQ(sum(*slot().port_end.counts[0]), 0U);
+  EXPECT_EQ(sum(*slot().port_end.counts[Severity::correctable]), 0U);
   EXPECT_TRUE(slot().device_end.latched.empty());
   EXPECT_NE(slot().device_end.evidence.reason.find("lower bounds"), std::string::npos);
 }
@@ -132,7 +132,7 @@ TEST_F(MonitorLatched, WhatWasSetBeforeTheFirstLookHasNoExposure) {
   const auto effects = answer({{gpu, rx_err, ""}});
   ASSERT_FALSE(effects.empty());
   EXPECT_TRUE(std::get<ErrorsCounted>(effects.front()).before_monitoring);
-  EXPECT_EQ(slot().device_end.before_monitoring[0], (Counts{{"RxErr", 1}}));
+  EXPECT_EQ(slot().device_end.before_monitoring[Severity::correctable], (Counts{{"RxErr", 1}}));
 }
 
 TEST_F(MonitorLatched, BitsThatGoAwayByThemselvesEndTheCounting) {
@@ -226,7 +226,7 @@ TEST_F(MonitorLatched, ASleepingFunctionBesideOneThatIsAwakeHidesNothing) {
   EXPECT_EQ(slot().device_end.evidence.evidence, Evidence::sticky);
   look(gpu, bad_tlp);
   answer({{gpu, bad_tlp, ""}});
-  EXPECT_EQ(find_count(*slot().device_end.counts[0], "BadTLP"), 1U);
+  EXPECT_EQ(find_count(*slot().device_end.counts[Severity::correctable], "BadTLP"), 1U);
 }
 
 TEST_F(MonitorLatched, WhoeverConsumedTheBitsMayHaveStopped) {

@@ -48,7 +48,7 @@ class MonitorTest : public ::testing::Test {
     return {};
   }
   static std::uint64_t count(const EndStatus& end, std::string_view token) {
-    return end.counts[0] ? find_count(*end.counts[0], token).value_or(0) : 0;
+    return end.counts[Severity::correctable] ? find_count(*end.counts[Severity::correctable], token).value_or(0) : 0;
   }
   template <class T>
   static std::vector<T> only(const std::vector<Effect>& effects) {
@@ -70,7 +70,7 @@ TEST_F(MonitorTest, CountsOfBeforeTheWatchAreSetApart) {
   round({sample(card, 2, {{"RxErr", 7}})});
   const auto s = slot("PCIE3");
   EXPECT_EQ(count(s.device_end, "RxErr"), 7U);
-  EXPECT_EQ(find_count(s.device_end.before_monitoring[0], "RxErr"), 5U);
+  EXPECT_EQ(find_count(s.device_end.before_monitoring[Severity::correctable], "RxErr"), 5U);
   EXPECT_EQ(s.grade, Grade::trace);
 }
 
@@ -97,8 +97,8 @@ TEST_F(MonitorTest, WhatIsBlindHasNoCountsAtAll) {
   r.changed = {with_root(sample(port, 1, {}), 0), sample(card, 2, {})};
   blind.apply_round(r, at(1));
   for (const auto& s : blind.status(at(1)).slots) {
-    EXPECT_FALSE(s.port_end.counts[0].has_value());
-    EXPECT_FALSE(s.device_end.counts[0].has_value());
+    EXPECT_FALSE(s.port_end.counts[Severity::correctable].has_value());
+    EXPECT_FALSE(s.device_end.counts[Severity::correctable].has_value());
     EXPECT_FALSE(s.root_port_messages.has_value());
     EXPECT_EQ(s.grade, Grade::unknown);
   }
@@ -110,9 +110,9 @@ TEST_F(MonitorTest, ACountAboveZeroIsShownEvenWhereNobodyShouldReport) {
   scan(std::move(m));
   round({sample(card, 2, {{"RxErr", 1}})});
   const auto s = slot("PCIE3");
-  ASSERT_TRUE(s.device_end.counts[0].has_value());
-  EXPECT_EQ(*s.device_end.counts[0], (Counts{{"RxErr", 1}}));
-  EXPECT_FALSE(s.port_end.counts[0].has_value());
+  ASSERT_TRUE(s.device_end.counts[Severity::correctable].has_value());
+  EXPECT_EQ(*s.device_end.counts[Severity::correctable], (Counts{{"RxErr", 1}}));
+  EXPECT_FALSE(s.port_end.counts[Severity::correctable].has_value());
 }
 
 TEST_F(MonitorTest, APulledCardLeavesItsCountAndTheNewOneStartsAtZero) {
@@ -133,7 +133,7 @@ TEST_F(MonitorTest, APulledCardLeavesItsCountAndTheNewOneStartsAtZero) {
   EXPECT_EQ(count(slot("PCIE3").device_end, "RxErr"), 3U);
   round({sample(card, 22, {{"RxErr", 2}})});
   EXPECT_EQ(count(slot("PCIE3").device_end, "RxErr"), 5U);
-  EXPECT_TRUE(slot("PCIE3").device_end.before_monitoring[0].empty());
+  EXPECT_TRUE(slot("PCIE3").device_end.before_monitoring[Severity::correctable].empty());
 }
 
 TEST_F(MonitorTest, WhatACardTookWithItIsUnattributed) {

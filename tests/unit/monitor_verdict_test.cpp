@@ -125,7 +125,7 @@ TEST_F(MonitorVerdictTest, ReceiversMayStumbleWhenACardComes) {
   pass(60);
   scan(two_slot_machine());
   pass(2, {sample(card, 22, {{"RxErr", 4}})});
-  EXPECT_EQ(monitor.judging().ledger(LinkId{port}).state().epoch.set_apart[1], 4U);
+  EXPECT_EQ(monitor.judging().ledger(LinkId{port}).state().epoch.set_apart[Side::device], 4U);
   EXPECT_EQ(slot("PCIE3").grade, Grade::clean);
   pass(30, {sample(card, 22, {{"RxErr", 5}})});
   EXPECT_EQ(slot("PCIE3").grade, Grade::trace);
@@ -151,7 +151,7 @@ TEST_F(MonitorVerdictTest, LinkFailuresFromBeforeTheWatchAreATraceToo) {
   Monitor late(MonitorConfig{}, at(0));
   late.apply_scan(testing::machine({root_port(port), gpu(card, port)}), {{"PCIE3", SlotSource::board, ""}}, at(1));
   auto failed = sample(port, 1, {});
-  failed.files[static_cast<std::size_t>(Severity::fatal)] = CounterFile{{{"SDES", 1}, {"DLP", UINT64_MAX}}, UINT64_MAX};
+  failed.files[Severity::fatal] = CounterFile{{{"SDES", 1}, {"DLP", UINT64_MAX}}, UINT64_MAX};
   Round round;
   round.changed = {failed, sample(card, 2, {})};
   late.apply_round(round, at(2));
@@ -193,7 +193,7 @@ TEST_F(MonitorVerdictTest, ALongPauseIsNotWatched) {
   pass(1, {sample(port, 1, {{"BadTLP", 9}})});
   const auto& state = monitor.judging().ledger(LinkId{port}).state();
   EXPECT_EQ(state.epoch.exposure.unwatched, std::chrono::seconds(3601));
-  EXPECT_EQ(state.directions[0].unwatched_errors, 9U);
+  EXPECT_EQ(state.directions[Side::port].unwatched_errors, 9U);
 }
 
 }  // namespace

@@ -16,8 +16,8 @@ SlotStatus candidate(std::string label, std::uint8_t bus) {
   slot.device = Bdf{0, static_cast<std::uint8_t>(bus + 1), 0, 0};
   slot.gpu = GpuIdentity{};
   slot.port_end.evidence.evidence = slot.device_end.evidence.evidence = Evidence::native;
-  slot.port_end.counts[0] = Counts{{"BadTLP", 3}};
-  slot.device_end.counts[0] = Counts{};
+  slot.port_end.counts[Severity::correctable] = Counts{{"BadTLP", 3}};
+  slot.device_end.counts[Severity::correctable] = Counts{};
   slot.grade = Grade::marginal;
   slot.direction = Direction::to_host;
   slot.riser_candidate = true;
@@ -41,10 +41,10 @@ TEST(RenderExplain, AFirstLookHasNoNumbers) {
 TEST(RenderExplain, NumbersOfTheRuleInForceAreShown) {
   Verdict verdict;
   verdict.exposure.watched = verdict.exposure.loaded = std::chrono::hours(1);
-  verdict.directions[0].errors = 12;
-  verdict.directions[0].exposure = std::chrono::hours(1);
-  verdict.directions[0].per_hour = 12;
-  verdict.directions[0].per_hour_interval = {6.2, 21};
+  verdict.directions[Side::port].errors = 12;
+  verdict.directions[Side::port].exposure = std::chrono::hours(1);
+  verdict.directions[Side::port].per_hour = 12;
+  verdict.directions[Side::port].per_hour_interval = {6.2, 21};
   VerdictPolicy policy;
   policy.marginal_episodes = 7;
   Status status;

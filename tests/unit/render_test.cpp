@@ -31,7 +31,7 @@ Status with_errors() {
   auto status = three_gpus();
   auto& slot = slot_named(status, "PCIE3");
   slot.port_end = native_end({{"BadTLP", 7}, {"Timeout", 5}});
-  slot.port_end.before_monitoring[0] = {{"BadTLP", 7}, {"Timeout", 5}};
+  slot.port_end.before_monitoring[Severity::correctable] = {{"BadTLP", 7}, {"Timeout", 5}};
   slot.root_port_messages = RootPortMessages{9, 0, 0};
   slot.grade = Grade::trace;
   return status;
@@ -112,7 +112,7 @@ TEST(Render, CountsOnAnEndThatIsNotNativeAreAtLeast) {
   auto status = three_gpus();
   auto& slot = slot_named(status, "PCIE3");
   slot.device_end = blind_end("no device in this slot");
-  slot.device_end.counts[0] = Counts{{"BadTLP", 2}};
+  slot.device_end.counts[Severity::correctable] = Counts{{"BadTLP", 2}};
   slot.device.reset();
   slot.gpu.reset();
   const auto text = render_status(status, {}, {});
@@ -131,8 +131,8 @@ TEST(Render, NarrowLinksAreLoudAndIdleOnesAreNot) {
 
 TEST(Render, UncorrectableErrorsShout) {
   auto status = three_gpus();
-  slot_named(status, "PCIE5").device_end.counts[2] = Counts{{"DLP", 1}};
-  slot_named(status, "PCIE5").device_end.counts[1] = Counts{{"CmpltTO", 2}};
+  slot_named(status, "PCIE5").device_end.counts[Severity::fatal] = Counts{{"DLP", 1}};
+  slot_named(status, "PCIE5").device_end.counts[Severity::nonfatal] = Counts{{"CmpltTO", 2}};
   Style style;
   style.width = 200;
   const auto text = render_status(status, {}, style);
@@ -243,7 +243,7 @@ TEST(Watch, ALinkThatAppearsLaterBringsNoOldErrors) {
   watch.take(status);
   auto late = gpu_slot("PCIE1", "0000:80:03.1", "0000:82:00.0", 3);
   late.device_end = native_end({{"RxErr", 10}});
-  late.device_end.before_monitoring[0] = {{"RxErr", 8}};
+  late.device_end.before_monitoring[Severity::correctable] = {{"RxErr", 8}};
   status.slots.push_back(late);
   watch.take(status);
   const auto added = watch.added().at(late.port);

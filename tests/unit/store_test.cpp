@@ -51,14 +51,14 @@ HistoryBatch batch_at(Nanoseconds at, std::uint64_t count = 0) {
                             true, 1, "10de:2684 GPU-1"});
   }
   EndCountsState end;
-  end.retired[0] = {{"BadTLP", count}};
+  end.retired[Severity::correctable] = {{"BadTLP", count}};
   batch.ends[{path, Side::device}] = end;
   return batch;
 }
 
 std::uint64_t lifetime(const HistorySummary& summary) {
   const auto it = summary.links.find(path);
-  return it == summary.links.end() ? 0 : sum(it->second.lifetime[1]);
+  return it == summary.links.end() ? 0 : sum(it->second.lifetime[Side::device]);
 }
 
 std::string bytes_of(const fs::path& file) {
@@ -194,7 +194,7 @@ TEST_P(EarlierVersion, is_read_and_goes_on) {
   const auto known = reread(file_);
   ASSERT_TRUE(known.links.contains("0000:00:01.1"));
   EXPECT_EQ(known.links.at("0000:00:01.1").now.slot, "PCIE5");
-  EXPECT_EQ(find_count(known.links.at("0000:00:01.1").lifetime[1][0], "BadTLP"), 12U);
+  EXPECT_EQ(find_count(known.links.at("0000:00:01.1").lifetime[Side::device][Severity::correctable], "BadTLP"), 12U);
   EXPECT_EQ(known.ends.size(), 4U);
   EXPECT_EQ(known.ledgers.size(), 2U);
   Store store(file_);
@@ -405,11 +405,11 @@ TEST(StoreText, a_ledger_with_everything_in_it_comes_back_equal) {
     if (i % 7 == 0) counted.push_back({Side::device, Severity::correctable, {{"BadTLP", 900}, {"Rollover", 1}}});
     if (i % 11 == 0) counted.push_back({Side::port, Severity::nonfatal, {{"DLP", 1}, {"ECRC", 1}, {"SDES", 1}}});
     ledger.observe(interval, counted);
-    if (i == 150) ledger.mark(interval.to, "redriver \"fitted\"\n", true);
+    if (i == 150) ledger.mark(interval.to, "redriver \"fitted\"\n", MarkedBy::person);
   }
   ledger.unattributed(3);
   const auto& state = ledger.state();
-  ASSERT_TRUE(state.directions[1].failing && state.narrow && state.end_to_end && !state.closed.items.empty());
+  ASSERT_TRUE(state.directions[Side::device].failing && state.narrow && state.end_to_end && !state.closed.items.empty());
   const auto read = parse_ledger_state(to_text(state));
   ASSERT_TRUE(read) << to_string(read.error());
   EXPECT_EQ(*read, state);
@@ -420,7 +420,7 @@ TEST(StoreText, an_end_comes_back_equal) {
   Sample sample;
   sample.bdf = *parse_bdf("0000:c1:00.1");
   sample.generation = {"boot", 22, 3305};
-  sample.files[0] = CounterFile{{{"RxErr", 3}, {"BadTLP", UINT64_MAX}}, 4};
+  sample.files[Severity::correctable] = CounterFile{{{"RxErr", 3}, {"BadTLP", UINT64_MAX}}, 4};
   sample.root_port = RootPortMessages{1, std::nullopt, 2};
   EndCounts::Batch batch;
   batch.samples = {&sample};

@@ -112,7 +112,7 @@ TEST_F(TraceRecorderTest, APauseIsWrittenAsUnwatched) {
   pass(1, {sample(port, 1, {{"BadTLP", 7}})});
   const auto replay = played();
   const auto& state = replay.judging().ledger(LinkId{port}).state();
-  EXPECT_EQ(state.directions[0].unwatched_errors, 7U);
+  EXPECT_EQ(state.directions[Side::port].unwatched_errors, 7U);
   EXPECT_GE(state.epoch.exposure.unwatched, seconds(3600));
 }
 
@@ -122,7 +122,7 @@ TEST_F(TraceRecorderTest, ACardThatComesIsAHotplug) {
   scan(testing::machine({root_port(port), gpu(card, port)}));
   pass(2, {sample(card, 2, {{"RxErr", 4}})});
   const auto replay = played();
-  EXPECT_EQ(replay.judging().ledger(LinkId{port}).state().epoch.set_apart[1], 4U);
+  EXPECT_EQ(replay.judging().ledger(LinkId{port}).state().epoch.set_apart[Side::device], 4U);
   EXPECT_EQ(replay.judging().answer(LinkId{port}).grade, Grade::clean);
 }
 

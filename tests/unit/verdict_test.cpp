@@ -44,7 +44,7 @@ TEST(Verdict, AWatchedQuietLinkIsClean) {
   play.pass(hours(4));
   const auto verdict = play.verdict();
   EXPECT_EQ(verdict.answer, (Answer{Grade::clean, Direction::none, false, Confidence::none}));
-  EXPECT_NEAR(verdict.directions[0].bit_error_interval.upper, 3.689 / (4 * 3600 * 256e9), 1e-18);
+  EXPECT_NEAR(verdict.directions[Side::port].bit_error_interval.upper, 3.689 / (4 * 3600 * 256e9), 1e-18);
   EXPECT_FALSE(verdict.until_clean);
   EXPECT_NE(joined(verdict.reasons).find("No signal error in 4 hours under load"), std::string::npos)
       << joined(verdict.reasons);
@@ -57,15 +57,15 @@ TEST(Verdict, TheZero3EveningIsACandidateOnItsOwnEvidence) {
   const auto siblings = quiet_siblings(6, hours(4));
   const auto verdict = play.verdict(siblings);
   EXPECT_EQ(verdict.answer, (Answer{Grade::marginal, Direction::to_host, true, Confidence::medium}));
-  EXPECT_EQ(verdict.directions[0].errors, 12U);
-  EXPECT_EQ(verdict.directions[0].grade, Grade::marginal);
-  EXPECT_EQ(verdict.directions[1].grade, Grade::clean);
+  EXPECT_EQ(verdict.directions[Side::port].errors, 12U);
+  EXPECT_EQ(verdict.directions[Side::port].grade, Grade::marginal);
+  EXPECT_EQ(verdict.directions[Side::device].grade, Grade::clean);
   EXPECT_EQ(verdict.siblings.others, 6U);
   EXPECT_LT(verdict.siblings.p_value, 0.001);
   const auto loaded_hours = 3 + 25.0 / 60;
-  EXPECT_NEAR(verdict.directions[0].per_hour, 12 / loaded_hours, 1e-9);
-  EXPECT_NEAR(verdict.directions[0].per_hour_interval.lower, 6.2006 / loaded_hours, 1e-3);
-  EXPECT_NEAR(*verdict.directions[0].bit_error_rate, 12 / (loaded_hours * 3600 * 256e9), 1e-18);
+  EXPECT_NEAR(verdict.directions[Side::port].per_hour, 12 / loaded_hours, 1e-9);
+  EXPECT_NEAR(verdict.directions[Side::port].per_hour_interval.lower, 6.2006 / loaded_hours, 1e-3);
+  EXPECT_NEAR(*verdict.directions[Side::port].bit_error_rate, 12 / (loaded_hours * 3600 * 256e9), 1e-18);
   const auto text = joined(verdict.reasons);
   EXPECT_NE(text.find("12 signal errors to the host"), std::string::npos) << text;
   EXPECT_NE(text.find("Clean again after 100 more loaded hours without an error"), std::string::npos) << text;
@@ -101,7 +101,7 @@ TEST(Verdict, BlindnessIsUnknownNeverClean) {
   const auto reasons = joined(play.verdict().reasons);
   EXPECT_NE(reasons.find("Cannot see errors here: pci=noaer"), std::string::npos) << reasons;
   EXPECT_NE(reasons.find("The card: Errors leave their mark here"), std::string::npos) << reasons;
-  play.facts.evidence[0] = play.facts.evidence[1];
+  play.facts.evidence[Side::port] = play.facts.evidence[Side::device];
   const auto latching = joined(play.verdict().reasons);
   EXPECT_TRUE(latching.starts_with("Errors leave their mark here (they latch) but are not counted: x.")) << latching;
   EXPECT_EQ(latching.find("annot see"), std::string::npos) << latching;
@@ -154,7 +154,7 @@ TEST(Verdict, AMarkMakesNoNarrowLinkClean) {
   LinkPlay play;
   play.width = 8;
   play.pass(minutes(1));
-  play.ledger.mark(instant_at(play.now), "redriver fitted", true);
+  play.ledger.mark(instant_at(play.now), "redriver fitted", MarkedBy::person);
   EXPECT_EQ(play.answer().grade, Grade::failing) << "it is as narrow as before";
   play.change_width(16);
   play.pass(minutes(1));
@@ -273,11 +273,11 @@ TEST(Verdict, SpeedThatTellsNothingOfLoadIsSaid) {
   EXPECT_TRUE(has(capped.verdict(quiet_siblings(2, hours(2))), FindingKind::never_full_speed));
   EXPECT_FALSE(has(capped.verdict(), FindingKind::never_full_speed));
   LinkPlay half;
-  half.facts.evidence[1] = {Evidence::blind, false, "reporting is off"};
+  half.facts.evidence[Side::device] = {Evidence::blind, false, "reporting is off"};
   half.pass(hours(2));
   EXPECT_TRUE(has(half.verdict(), FindingKind::half_blind));
   EXPECT_NE(joined(half.verdict().reasons).find("on the way to the card cannot be seen: reporting"), std::string::npos);
-  half.facts.evidence[1] = {Evidence::sticky, false, "reporting is off"};
+  half.facts.evidence[Side::device] = {Evidence::sticky, false, "reporting is off"};
   EXPECT_NE(joined(half.verdict().reasons).find("on the way to the card cannot be counted: reporting"), std::string::npos);
 }
 

@@ -79,7 +79,7 @@ std::string detail_of_old_errors(std::string monitor) {
   status.monitor = std::move(monitor);
   status.now = *parse_rfc3339("2026-03-04T08:00:00Z");
   auto& slot = slot_named(status, "PCIE3");
-  slot.device_end.before_monitoring[0] = {{"RxErr", 3}};
+  slot.device_end.before_monitoring[Severity::correctable] = {{"RxErr", 3}};
   Style style;
   style.width = 200;
   return render_detail(status, slot, nullptr, style);

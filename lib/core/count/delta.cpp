@@ -8,7 +8,6 @@ namespace wopr {
 namespace {
 
 
-std::size_t index(Severity severity) { return static_cast<std::size_t>(severity); }
 
 // A row that could not be read this time has not shrunk: the earlier value stands until it is read again.
 bool shrank(const CounterFile& before, const CounterFile& now) {
@@ -21,8 +20,8 @@ bool shrank(const CounterFile& before, const CounterFile& now) {
 
 bool shrank(const Sample& before, const Sample& now) {
   return std::ranges::any_of(severities, [&](Severity severity) {
-    const auto& old_file = before.files[index(severity)];
-    const auto& new_file = now.files[index(severity)];
+    const auto& old_file = before.files[severity];
+    const auto& new_file = now.files[severity];
     return old_file && new_file && shrank(*old_file, *new_file);
   });
 }
@@ -39,13 +38,13 @@ Counts minus(const Counts& now, const Counts& before) {
 SeverityCounts counts_of(const Sample& sample) {
   SeverityCounts counts;
   for (const auto severity : severities) {
-    if (const auto& file = sample.files[index(severity)]) counts[index(severity)] = file->counts;
+    if (const auto& file = sample.files[severity]) counts[severity] = file->counts;
   }
   return counts;
 }
 
 std::uint64_t total_of(const Sample& sample, Severity severity) {
-  const auto& file = sample.files[index(severity)];
+  const auto& file = sample.files[severity];
   return file ? file->total.value_or(0) : 0;
 }
 
@@ -53,8 +52,8 @@ std::uint64_t total_of(const Sample& sample, Severity severity) {
 Sample merged(const Sample& before, const Sample& now) {
   Sample result = now;
   for (const auto severity : severities) {
-    const auto& old_file = before.files[index(severity)];
-    auto& new_file = result.files[index(severity)];
+    const auto& old_file = before.files[severity];
+    auto& new_file = result.files[severity];
     if (!old_file) continue;
     if (!new_file) {
       new_file = old_file;
@@ -80,12 +79,12 @@ std::uint64_t sum(const SeverityCounts& counts) {
 }
 
 void add(SeverityCounts& counts, const SeverityCounts& more) {
-  for (std::size_t i = 0; i < counts.size(); ++i) add(counts[i], more[i]);
+  for (const auto severity : severities) add(counts[severity], more[severity]);
 }
 
 SeverityCounts growth(const SeverityCounts& before, const SeverityCounts& now) {
   SeverityCounts grown;
-  for (std::size_t i = 0; i < grown.size(); ++i) grown[i] = minus(now[i], before[i]);
+  for (const auto severity : severities) grown[severity] = minus(now[severity], before[severity]);
   return grown;
 }
 
@@ -103,9 +102,9 @@ Delta delta(const std::optional<Sample>& previous, const Sample& now) {
   for (const auto severity : severities) {
     const auto old = continues ? total_of(*previous, severity) : 0;
     const auto current = total_of(now, severity);
-    result.totals[index(severity)] = current > old ? current - old : 0;
+    result.totals[severity] = current > old ? current - old : 0;
   }
-  if (continues && (sum(result.added) != 0 || result.totals != std::array<std::uint64_t, 3>{})) {
+  if (continues && (sum(result.added) != 0 || result.totals != BySeverity<std::uint64_t>{})) {
     result.kind = DeltaKind::grew;
   }
   return result;
@@ -186,7 +185,7 @@ std::optional<Bdf> EndCounts::first_replacing(const Batch& batch) const {
 
 void EndCounts::take_one(const Sample& sample) {
   for (const auto severity : severities) {
-    if (sample.files[index(severity)]) known_[index(severity)] = true;
+    if (sample.files[severity]) known_[severity] = true;
   }
   for (auto& member : members_) {
     if (member.gone || member.last.bdf != sample.bdf) continue;
@@ -200,7 +199,7 @@ void EndCounts::begin_group(const Bdf& begun_by, std::uint64_t round) {
   add(retired_, group_total());
   for (const auto& member : members_) {
     for (const auto severity : severities) {
-      retired_interrupts_[index(severity)] += total_of(member.last, severity) - total_of(member.base, severity);
+      retired_interrupts_[severity] += total_of(member.last, severity) - total_of(member.base, severity);
     }
   }
   std::erase_if(members_, [](const Member& member) { return member.gone; });
@@ -217,14 +216,14 @@ SeverityCounts EndCounts::group_total() const {
   for (const auto& member : members_) {
     const auto counted = growth(counts_of(member.base), counts_of(member.last));
     for (const auto severity : severities) {
-      auto& end = result[index(severity)];
+      auto& end = result[severity];
       // Zeros are wanted too: a token that reads 0 is known to be 0.
-      if (const auto& file = member.last.files[index(severity)]) {
+      if (const auto& file = member.last.files[severity]) {
         for (const auto& count : file->counts) {
           if (!find_count(end, count.token)) end.push_back({count.token, 0});
         }
       }
-      for (const auto& count : counted[index(severity)]) {
+      for (const auto& count : counted[severity]) {
         auto& value = std::ranges::find(end, count.token, &Count::token)->value;
         if (is_link_layer(severity, count.token)) value = std::max(value, count.value);
         else if (__builtin_add_overflow(value, count.value, &value)) value = UINT64_MAX;
@@ -240,11 +239,11 @@ SeverityCounts EndCounts::total() const {
   return result;
 }
 
-std::array<std::uint64_t, 3> EndCounts::interrupts() const {
+BySeverity<std::uint64_t> EndCounts::interrupts() const {
   auto result = retired_interrupts_;
   for (const auto& member : members_) {
     for (const auto severity : severities) {
-      result[index(severity)] += total_of(member.last, severity) - total_of(member.base, severity);
+      result[severity] += total_of(member.last, severity) - total_of(member.base, severity);
     }
   }
   return result;

@@ -14,7 +14,7 @@
 namespace wopr {
 
 // Counts by severity, indexed by Severity.
-using SeverityCounts = std::array<Counts, 3>;
+using SeverityCounts = BySeverity<Counts>;
 
 [[nodiscard]] std::uint64_t sum(const SeverityCounts& counts);
 void add(SeverityCounts& counts, const SeverityCounts& more);
@@ -33,7 +33,7 @@ enum class DeltaKind : std::uint8_t {
 struct Delta {
   DeltaKind kind = DeltaKind::unchanged;
   SeverityCounts added;                  // never negative; at first sight, what the kernel had already counted
-  std::array<std::uint64_t, 3> totals{}; // growth of the TOTAL_ERR_* lines (interrupts), by severity
+  BySeverity<std::uint64_t> totals;  // growth of the TOTAL_ERR_* lines (interrupts), by severity
 };
 
 // Pure: what happened between two samples of the function at one address.
@@ -53,9 +53,9 @@ struct EndMember {
 struct EndCountsState {
   std::vector<EndMember> members;  // functions that live (or died) together
   SeverityCounts retired;
-  std::array<std::uint64_t, 3> retired_interrupts{};
+  BySeverity<std::uint64_t> retired_interrupts{};
   SeverityCounts before;
-  std::array<bool, 3> known{};
+  BySeverity<bool> known{};
   Bdf group_begun_by;  // the first function the present group saw anew
   bool fresh = false;  // the present group began in the round the state is of
 
@@ -94,9 +94,9 @@ class EndCounts {
   // The part of `total` that is older than the first sample.
   [[nodiscard]] const SeverityCounts& before_monitoring() const { return before_; }
   // Sum of the TOTAL_ERR_* lines of all functions that ever stood here, by severity.
-  [[nodiscard]] std::array<std::uint64_t, 3> interrupts() const;
+  [[nodiscard]] BySeverity<std::uint64_t> interrupts() const;
   // False when no function of this end ever delivered the file of this severity: absent is not zero.
-  [[nodiscard]] bool known(Severity severity) const { return known_[static_cast<std::size_t>(severity)]; }
+  [[nodiscard]] bool known(Severity severity) const { return known_[severity]; }
 
  private:
   using Member = EndMember;
@@ -111,9 +111,9 @@ class EndCounts {
   std::uint64_t group_round_ = 0;  // the round that began the group, and the first function it saw anew
   Bdf group_begun_by_;
   SeverityCounts retired_;
-  std::array<std::uint64_t, 3> retired_interrupts_{};
+  BySeverity<std::uint64_t> retired_interrupts_{};
   SeverityCounts before_;
-  std::array<bool, 3> known_{};
+  BySeverity<bool> known_{};
 };
 
 }  // namespace wopr

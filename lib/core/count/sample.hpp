@@ -37,7 +37,7 @@ struct RootPortMessages {
 };
 
 // Indexed by Severity.
-using CounterFiles = std::array<std::optional<CounterFile>, 3>;
+using CounterFiles = BySeverity<std::optional<CounterFile>>;
 
 struct Sample {
   Bdf bdf;

@@ -353,8 +353,8 @@ Check LinkDoctor::masks_failing(const DoctorEnds& ends) const {
   std::uint32_t masked = 0;
   for (const auto& end : ends) masked |= end.function->config->aer->correctable_mask & signal_bits;
   std::vector<std::string_view> names;
-  for (const auto& [bit, name] : {std::pair{0U, "RxErr"}, std::pair{6U, "BadTLP"}, std::pair{7U, "BadDLLP"}}) {
-    if (((masked >> bit) & 1U) != 0) names.emplace_back(name);
+  for (const auto& type : correctable_types()) {
+    if (((masked >> type.bit) & 1U) != 0) names.push_back(type.token);
   }
   check.found = fmt::format("{} masked at {} (functions {})", fmt::join(names, ", "), describe_ends(ends, ends_.size()),
                             functions_of(ends));

@@ -119,8 +119,8 @@ void apply(HistorySummary& summary, const HistoryBatch& batch) {
   };
   for (const auto& [path, link] : batch.links) record(path).now = link;
   for (const auto& delta : batch.deltas) {
-    auto& end = record(delta.link).lifetime[static_cast<std::size_t>(delta.side)];
-    add(end[static_cast<std::size_t>(delta.severity)], {{delta.token, delta.count}});
+    auto& end = record(delta.link).lifetime[delta.side];
+    add(end[delta.severity], {{delta.token, delta.count}});
   }
   for (const auto& [key, end] : batch.ends) summary.ends.insert_or_assign(key, end);
   for (const auto& [path, ledger] : batch.ledgers) summary.ledgers.insert_or_assign(path, ledger);

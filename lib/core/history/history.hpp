@@ -74,7 +74,7 @@ struct HistoryLinkState {
   std::optional<unsigned> width;
   std::optional<double> max_speed_gts;
   std::optional<unsigned> max_width;
-  std::array<Evidence, 2> evidence{};  // by Side
+  BySide<Evidence> evidence;
   bool present = true;
 
   friend bool operator==(const HistoryLinkState&, const HistoryLinkState&) = default;
@@ -154,7 +154,7 @@ struct HistoryLink {
 };
 
 using EndKey = std::pair<std::string, Side>;
-using LifetimeCounts = std::array<SeverityCounts, 2>;  // by Side
+using LifetimeCounts = BySide<SeverityCounts>;
 
 struct HistoryBatch {
   HistoryBoot boot;

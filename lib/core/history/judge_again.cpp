@@ -26,11 +26,11 @@ struct Sampled {
   Nanoseconds from{};
   Nanoseconds to{};
   bool watched = true;
-  std::array<bool, 2> counts{};
+  BySide<bool> counts{};
   std::vector<Counted> counted;
 };
 
-std::vector<Sampled> samples_of(const EpochRecords::Boot& boot, const std::array<bool, 2>& counts) {
+std::vector<Sampled> samples_of(const EpochRecords::Boot& boot, const BySide<bool>& counts) {
   std::vector<Sampled> samples;
   for (const auto& delta : boot.deltas) {
     // What the kernel had counted before anybody looked has no time.
@@ -40,7 +40,7 @@ std::vector<Sampled> samples_of(const EpochRecords::Boot& boot, const std::array
     }
     auto& sample = samples.back();
     sample.from = std::max(sample.from, delta.from);
-    if (delta.evidence == Evidence::native) sample.counts[static_cast<std::size_t>(delta.side)] = true;
+    if (delta.evidence == Evidence::native) sample.counts[delta.side] = true;
     sample.counted.push_back({delta.side, delta.severity, {{delta.token, delta.count}}});
   }
   return samples;

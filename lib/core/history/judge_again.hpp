@@ -45,7 +45,7 @@ struct EpochQuestion {
   std::string link;  // its path
   WallTime since{};
   VerdictPolicy policy;
-  std::array<bool, 2> counts{};            // by Side: that end's counters count
+  BySide<bool> counts{};  // that end's counters count
   std::optional<unsigned> expected_width;  // of the link as it is
 };
 

@@ -10,7 +10,7 @@ namespace {
 
 // Adds to lifetime counts; a token never seen to err is no part of them.
 void add_to(LifetimeCounts& lifetime, const Counted& counted) {
-  add(lifetime[static_cast<std::size_t>(counted.side)][static_cast<std::size_t>(counted.severity)], counted.added);
+  add(lifetime[counted.side][counted.severity], counted.added);
 }
 
 }  // namespace

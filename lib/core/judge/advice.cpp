@@ -122,8 +122,8 @@ void advise_candidate(const Verdict& verdict, const LinkFacts& facts, Steps& adv
 
 // A trace is harmless where the link was watched at work. Errors without a time may be a day's or a minute's.
 void advise_trace(const Verdict& verdict, Steps& advice) {
-  const auto& [to_host, to_device] = verdict.directions;
-  if (to_host.errors + to_device.errors == 0 && verdict.exposure.loaded < enough_load) {
+  const auto& ways = verdict.directions;
+  if (ways[Side::port].errors + ways[Side::device].errors == 0 && verdict.exposure.loaded < enough_load) {
     add(advice, Id::work_while_watched,
         "Let the machine work while it is watched (by the service, or by `wopr-aer status --watch`): only "
         "errors that come then have a time, and tell a bad link from a good one.");

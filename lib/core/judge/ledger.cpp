@@ -38,12 +38,15 @@ LinkErrors errors_of(std::span<const Counted> counted) {
   LinkErrors errors;
   for (const auto& each : counted) {
     if (each.severity != Severity::correctable) continue;
-    auto& end = errors[index(each.side)];
+    auto& end = errors[each.side];
     for (const auto& count : each.added) {
-      if (count.token == "RxErr") end.receiver_errors += count.value;
-      else if (count.token == "BadTLP" || count.token == "BadDLLP") end.bad_packets += count.value;
-      else if (count.token == "Rollover") end.rollovers += count.value;
-      else if (count.token == "Timeout") end.timeouts += count.value;
+      switch (kind_of(each.severity, count.token)) {
+        case ErrorKind::receiver_error: end.receiver_errors += count.value; break;
+        case ErrorKind::bad_packet: end.bad_packets += count.value; break;
+        case ErrorKind::rollover: end.rollovers += count.value; break;
+        case ErrorKind::timeout: end.timeouts += count.value; break;
+        default: break;
+      }
     }
   }
   return errors;
@@ -105,7 +108,7 @@ void LinkLedger::settle(const LinkInterval& interval, std::span<const Counted> c
     first.to = later(interval.from, *left);
     advance(step_of(first, {}));
     state_.until = first.to;
-    begin_epoch(first.to, fmt::format("{:g} loaded hours without an error", policy_.clean_after_h), true);
+    begin_epoch(first.to, fmt::format("{:g} loaded hours without an error", policy_.clean_after_h), EpochCause::time);
     auto second = interval;
     second.from = first.to;
     settle(second, counted);
@@ -133,8 +136,8 @@ LinkLedger::Step LinkLedger::step_of(const LinkInterval& interval, std::span<con
   if (!counted.empty()) {
     step.errors = errors_of(counted);
     if (only_receiver_errors(step.errors) && in_transition(step.age_from, step.age_to)) {
-      for (const auto side : {Side::port, Side::device}) {
-        step.set_apart[index(side)] = std::exchange(step.errors[index(side)].receiver_errors, 0);
+      for (const auto side : sides) {
+        step.set_apart[side] = std::exchange(step.errors[side].receiver_errors, 0);
       }
     }
     step.has_errors = any_signal_errors(step.errors);
@@ -155,7 +158,7 @@ std::optional<Nanoseconds> LinkLedger::falls_within(const LinkInterval& interval
   if (!step.watched || !step.loaded || step.has_errors || !alarmed()) return std::nullopt;
   if (is_narrow(interval.width_from, interval) || is_narrow(interval.width_to, interval)) return std::nullopt;
   const auto left = *until_clean();
-  const bool counted = step.counts[0] || step.counts[1];
+  const bool counted = step.counts[Side::port] || step.counts[Side::device];
   if (!counted || step.length < left) return std::nullopt;
   return alarms_visible(step.counts) ? std::optional(left) : std::nullopt;
 }
@@ -163,7 +166,7 @@ std::optional<Nanoseconds> LinkLedger::falls_within(const LinkInterval& interval
 void LinkLedger::advance(const Step& step) {
   state_.age = step.age_to;
   state_.odometer = step.odometer_to;
-  const bool counted = step.counts[0] || step.counts[1];
+  const bool counted = step.counts[Side::port] || step.counts[Side::device];
   const auto seconds = static_cast<double>(step.length.count()) / 1e9;
   for (auto* tally : {&state_.lifetime, &state_.epoch}) {
     auto& exposure = tally->exposure;
@@ -177,7 +180,7 @@ void LinkLedger::advance(const Step& step) {
     exposure.loaded += step.length;
     exposure.loaded_at[step.generation] += step.length;
     if (!step.full) exposure.loaded_by_errors += step.length;
-    for (std::size_t side = 0; side < 2; ++side) {
+    for (const auto side : sides) {
       if (!step.counts[side]) continue;
       exposure.seen[side] += step.length;
       exposure.bits[side] += seconds * step.mean_bits;
@@ -222,7 +225,7 @@ void LinkLedger::watch_width(const LinkInterval& interval, const Step& step) {
 void LinkLedger::take_totals(std::span<const Counted> counted) {
   for (const auto& each : counted) {
     for (auto* tally : {&state_.lifetime, &state_.epoch}) {
-      add_bounded(tally->counts[index(each.side)][static_cast<std::size_t>(each.severity)], each.added);
+      add_bounded(tally->counts[each.side][each.severity], each.added);
     }
   }
 }

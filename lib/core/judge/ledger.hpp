@@ -23,6 +23,9 @@
 
 namespace wopr {
 
+// Who says that something changed at a slot: the monitor, which saw another card, or a person, who may take it back.
+enum class MarkedBy : std::uint8_t { monitor, person };
+
 class LinkLedger {
  public:
   LinkLedger(const VerdictPolicy& policy, Instant since);
@@ -38,7 +41,7 @@ class LinkLedger {
   void transition(Transition kind, Instant at);
 
   // Something changed at the slot: a new epoch. What a person says can be taken back.
-  void mark(Instant at, std::string text, bool by_person = false);
+  void mark(Instant at, std::string text, MarkedBy by = MarkedBy::monitor);
 
   // As if a person had marked the link when `since` says: the epoch is the one `since` has been observed in, up to now.
   // REQUIRES: `since` began within this epoch and was observed to the end of the last interval.
@@ -58,7 +61,7 @@ class LinkLedger {
 
   [[nodiscard]] const LedgerState& state() const { return state_; }
   [[nodiscard]] const DirectionRecord& direction(Side receiver) const {
-    return state_.directions[static_cast<std::size_t>(receiver)];
+    return state_.directions[receiver];
   }
   // Loaded time still needed until grades fall; absent when nothing has to fall.
   [[nodiscard]] std::optional<Nanoseconds> until_clean() const;
@@ -71,6 +74,7 @@ class LinkLedger {
   }
 
  private:
+  enum class EpochCause : std::uint8_t { mark, time };
   struct Step;
   void settle(const LinkInterval& interval, std::span<const Counted> counted);
   [[nodiscard]] Step step_of(const LinkInterval& interval, std::span<const Counted> counted) const;
@@ -81,14 +85,15 @@ class LinkLedger {
   void take_totals(std::span<const Counted> counted);
   void take_correctable(std::span<const Counted> counted, const Step& step);
   void take_uncorrectable(std::span<const Counted> counted, const Step& step);
-  void take_errors(Side receiver, std::uint64_t errors, bool rollover, bool countable, const Step& step);
+  struct SignalErrors;
+  void take_errors(const SignalErrors& errors, const Step& step);
   void fill_minute(DirectionRecord& record, std::uint64_t errors, const Step& step) const;
   void raise_alarms(DirectionRecord& record, const Step& step) const;
   void raise_rate_alarms(DirectionRecord& record, const Step& step) const;
-  [[nodiscard]] bool alarms_visible(const std::array<bool, 2>& counts) const;
+  [[nodiscard]] bool alarms_visible(const BySide<bool>& counts) const;
   [[nodiscard]] bool in_transition(Nanoseconds age_from, Nanoseconds age_to) const;
   [[nodiscard]] bool open(Side receiver, Nanoseconds age) const;
-  void begin_epoch(Instant at, std::string opened_by, bool by_time);
+  void begin_epoch(Instant at, std::string opened_by, EpochCause cause);
   void note_transition(Instant at);
   template <class Action>
   void with_superseded(const Action& action);

@@ -38,36 +38,36 @@ void forget_witnesses(DirectionRecord& record) {
 void LinkLedger::take_correctable(std::span<const Counted> counted, const Step& step) {
   if (counted.empty()) return;
   if (step.has_errors) state_.quiet = {};
-  for (std::size_t side = 0; side < 2; ++side) {
+  for (const auto side : sides) {
     state_.lifetime.set_apart[side] += step.set_apart[side];
     state_.epoch.set_apart[side] += step.set_apart[side];
   }
-  for (const auto side : {Side::port, Side::device}) {
-    const auto& end = step.errors[index(side)];
+  for (const auto side : sides) {
+    const auto& end = step.errors[side];
     const auto errors = end.receiver_errors + end.bad_packets;
-    if (errors != 0) take_errors(side, errors, false, step.counts[index(side)], step);
+    if (errors != 0) take_errors({.receiver = side, .number = errors, .rollover = false, .countable = step.counts[side]}, step);
   }
   // A transmitter that had to send the same packet four times: it never arrived, or its acknowledgement never came
   // back. The receivers' errors say which; without them it is taken for the packet.
-  for (const auto side : {Side::port, Side::device}) {
-    const auto& end = step.errors[index(side)];
+  for (const auto side : sides) {
+    const auto& end = step.errors[side];
     if (end.rollovers == 0) continue;
     const bool acknowledgements = open(side, step.age_from) && !open(other(side), step.age_from);
     const auto receiver = acknowledgements ? side : other(side);
-    take_errors(receiver, end.rollovers, true, step.counts[index(side)], step);
+    take_errors({.receiver = receiver, .number = end.rollovers, .rollover = true, .countable = step.counts[side]}, step);
   }
   const bool paired = open(Side::port, step.age_from) || open(Side::device, step.age_from);
-  for (std::size_t side = 0; side < 2; ++side) {
+  for (const auto side : sides) {
     for (auto* tally : {&state_.lifetime, &state_.epoch}) {
       (paired ? tally->timeouts_paired : tally->timeouts_alone)[side] += step.errors[side].timeouts;
     }
   }
 }
 
-void LinkLedger::take_errors(Side receiver, std::uint64_t errors, bool rollover, bool countable, const Step& step) {
-  auto& record = state_.directions[index(receiver)];
-  (step.watched ? record.errors : record.unwatched_errors) += errors;
-  if (!countable) record.uncountable += errors;
+void LinkLedger::take_errors(const SignalErrors& errors, const Step& step) {
+  auto& record = state_.directions[errors.receiver];
+  (step.watched ? record.errors : record.unwatched_errors) += errors.number;
+  if (!errors.countable) record.uncountable += errors.number;
   if (!record.first_error) record.first_error = step.to;
   record.last_error = step.to;
   const Episode fresh{.first = step.to, .last = step.to, .age_first = step.age_to, .age_last = step.age_to,
@@ -81,17 +81,17 @@ void LinkLedger::take_errors(Side receiver, std::uint64_t errors, bool rollover,
     auto& episode = recent.items.back();
     episode.last = step.to;
     episode.age_last = step.age_to;
-    episode.errors += errors;
+    episode.errors += errors.number;
     episode.idle = episode.idle && !step.full;
-    episode.countable = episode.countable && countable;
+    episode.countable = episode.countable && errors.countable;
     return !joins;
   };
   if (chain(record.recent)) {
     ++record.episodes;
     ++state_.trend.episodes.back();
   }
-  if (rollover && chain(record.recent_rollovers)) ++record.rollover_episodes;
-  if (step.watched && !step.coarse) fill_minute(record, errors, step);
+  if (errors.rollover && chain(record.recent_rollovers)) ++record.rollover_episodes;
+  if (step.watched && !step.coarse) fill_minute(record, errors.number, step);
   else record.minute.reset();
   raise_alarms(record, step);
   forget_witnesses(record);
@@ -181,9 +181,12 @@ void LinkLedger::take_uncorrectable(std::span<const Counted> counted, const Step
     if (each.severity == Severity::correctable) continue;
     for (const auto& count : each.added) {
       if (count.value == 0) continue;
-      if (count.token == "DLP") raise(state_.link_protocol, count.value);
-      else if (count.token == "SDES") raise(state_.surprise_down, count.value);
-      else if (count.token == "ECRC") raise(state_.end_to_end, count.value);
+      switch (kind_of(each.severity, count.token)) {
+        case ErrorKind::link_protocol: raise(state_.link_protocol, count.value); break;
+        case ErrorKind::surprise_down: raise(state_.surprise_down, count.value); break;
+        case ErrorKind::end_to_end: raise(state_.end_to_end, count.value); break;
+        default: break;
+      }
     }
   }
 }
@@ -194,8 +197,8 @@ bool LinkLedger::alarmed() const {
 }
 
 // Quiet counts only where the errors that raised an alarm would be seen again.
-bool LinkLedger::alarms_visible(const std::array<bool, 2>& counts) const {
-  for (std::size_t side = 0; side < 2; ++side) {
+bool LinkLedger::alarms_visible(const BySide<bool>& counts) const {
+  for (const auto side : sides) {
     if (state_.directions[side].alarmed() && !counts[side]) return false;
   }
   return true;

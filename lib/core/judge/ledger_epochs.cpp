@@ -22,26 +22,26 @@ void LinkLedger::note_transition(Instant at) {
   state_.recent_transitions.push(state_.age + ahead, LedgerState::transition_limit);
 }
 
-void LinkLedger::mark(Instant at, std::string text, bool by_person) {
+void LinkLedger::mark(Instant at, std::string text, MarkedBy by) {
   auto superseded = std::exchange(state_.superseded, {});
-  if (by_person) {
+  if (by == MarkedBy::person) {
     if (superseded.size() >= LedgerState::superseded_limit) superseded.erase(superseded.begin());
     superseded.push_back(state_);
     superseded.back().closed = {};
   }
   const auto narrow_width = state_.narrow_width;
-  begin_epoch(at, std::move(text), false);
-  if (!by_person) return;  // another card
+  begin_epoch(at, std::move(text), EpochCause::mark);
+  if (by != MarkedBy::person) return;  // another card
   state_.superseded = std::move(superseded);
   state_.narrow_width = narrow_width;  // nobody mends a link while it runs: it is so at the first look, too
 }
 
 void LinkLedger::mark_in_retrospect(LinkLedger since, std::string text) {
   auto former = state_;
-  mark(since.state_.epoch.since, std::move(text), true);
+  mark(since.state_.epoch.since, std::move(text), MarkedBy::person);
   auto& closed = state_.closed.items.back();
   closed.loaded = std::max(closed.loaded - since.state_.epoch.exposure.loaded, Nanoseconds{});
-  for (std::size_t side = 0; side < 2; ++side) {
+  for (const auto side : sides) {
     const auto& record = since.state_.directions[side];
     closed.errors[side] -= std::min(closed.errors[side], record.errors + record.unwatched_errors);
     closed.episodes[side] -= std::min(closed.episodes[side], record.episodes);
@@ -97,10 +97,10 @@ void LinkLedger::begin_boot(Instant now) {
   for (auto& record : state_.directions) record.minute.reset();
 }
 
-void LinkLedger::begin_epoch(Instant at, std::string opened_by, bool by_time) {
+void LinkLedger::begin_epoch(Instant at, std::string opened_by, EpochCause cause) {
   ClosedEpoch closed{.since = state_.epoch.since, .until = at, .opened_by = std::move(state_.opened_by),
                      .errors = {}, .episodes = {}, .loaded = state_.epoch.exposure.loaded};
-  for (std::size_t side = 0; side < 2; ++side) {
+  for (const auto side : sides) {
     const auto& record = state_.directions[side];
     closed.errors[side] = record.errors + record.unwatched_errors;
     closed.episodes[side] = record.episodes;
@@ -111,7 +111,7 @@ void LinkLedger::begin_epoch(Instant at, std::string opened_by, bool by_time) {
   state_.epoch = Tally{};
   state_.epoch.since = at;
   state_.opened_by = std::move(opened_by);
-  state_.opened_by_time = by_time;
+  state_.opened_by_time = cause == EpochCause::time;
   state_.directions = {};
   state_.trend = {};
   state_.quiet = {};

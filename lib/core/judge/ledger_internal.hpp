@@ -11,7 +11,6 @@
 namespace wopr {
 namespace ledger_internal {
 
-constexpr std::size_t index(Side side) { return static_cast<std::size_t>(side); }
 constexpr Side other(Side side) { return side == Side::port ? Side::device : Side::port; }
 
 inline Nanoseconds hours_of(double number) { return seconds_of(number * 3600); }
@@ -29,9 +28,17 @@ struct EndErrors {
   std::uint64_t timeouts = 0;
 };
 
-using LinkErrors = std::array<EndErrors, 2>;  // by the Side that logged them
+using LinkErrors = BySide<EndErrors>;  // by who logged them
 
 }  // namespace ledger_internal
+
+// What was lost on the way to one receiver.
+struct LinkLedger::SignalErrors {
+  Side receiver = Side::port;
+  std::uint64_t number = 0;
+  bool rollover = false;
+  bool countable = true;
+};
 
 // One interval in the ledger's own clocks.
 struct LinkLedger::Step {
@@ -42,9 +49,9 @@ struct LinkLedger::Step {
   bool full = false;     // at full speed or known to be busy
   bool loaded = false;   // or an error came
   bool has_errors = false;
-  std::array<bool, 2> counts{};
+  BySide<bool> counts{};
   ledger_internal::LinkErrors errors;     // without what is set apart
-  std::array<std::uint64_t, 2> set_apart{};
+  BySide<std::uint64_t> set_apart{};
   std::size_t generation = 0;
   double mean_bits = 0;  // per second
   double most_bits = 0;

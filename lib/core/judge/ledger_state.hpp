@@ -105,8 +105,8 @@ struct Exposure {
   Nanoseconds unwatched{};
   Nanoseconds loaded{};                  // and at least one end counts
   Nanoseconds loaded_by_errors{};        // of `loaded`: below full speed, but an error came
-  std::array<Nanoseconds, 2> seen{};     // loaded, and errors arriving at this Side would have been counted
-  std::array<double, 2> bits{};          // raw bits that could have arrived at this Side in `seen`
+  BySide<Nanoseconds> seen{};     // loaded, and errors arriving at this Side would have been counted
+  BySide<double> bits{};          // raw bits that could have arrived at this Side in `seen`
   std::array<Nanoseconds, 7> watched_at{};  // by link generation; 0: speed not known
   std::array<Nanoseconds, 7> loaded_at{};
 
@@ -115,10 +115,10 @@ struct Exposure {
 
 struct Tally {
   Instant since;
-  std::array<SeverityCounts, 2> counts;              // by Side, all tokens
-  std::array<std::uint64_t, 2> timeouts_alone{};     // by Side: no signal error near
-  std::array<std::uint64_t, 2> timeouts_paired{};
-  std::array<std::uint64_t, 2> set_apart{};          // by Side: RxErr at transitions; in `counts` too
+  BySide<SeverityCounts> counts;              // by Side, all tokens
+  BySide<std::uint64_t> timeouts_alone{};     // by Side: no signal error near
+  BySide<std::uint64_t> timeouts_paired{};
+  BySide<std::uint64_t> set_apart{};          // by Side: RxErr at transitions; in `counts` too
   std::uint64_t unattributed = 0;                    // messages a root port counted that nothing else explains
   Exposure exposure;
 
@@ -138,8 +138,8 @@ struct ClosedEpoch {
   Instant since;
   Instant until;
   std::string opened_by;
-  std::array<std::uint64_t, 2> errors{};    // signal errors by receiving Side
-  std::array<std::uint64_t, 2> episodes{};
+  BySide<std::uint64_t> errors{};    // signal errors by receiving Side
+  BySide<std::uint64_t> episodes{};
   Nanoseconds loaded{};
 
   friend bool operator==(const ClosedEpoch&, const ClosedEpoch&) = default;
@@ -172,7 +172,7 @@ struct LedgerState {
   Recent<ClosedEpoch> closed;
   std::uint64_t epochs = 1;      // the number of this epoch
   std::uint64_t numbered = 1;    // the highest number one ever had; that of an epoch taken back is not used again
-  std::array<DirectionRecord, 2> directions;
+  BySide<DirectionRecord> directions;
   TrendSteps trend;
   Nanoseconds quiet{};           // loaded and counted since the last error or other cause of an alarm
   Nanoseconds narrow_for{};      // how long the link has been narrow without a break

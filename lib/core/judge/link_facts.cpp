@@ -30,8 +30,8 @@ LinkFacts link_facts(const Machine& machine, const Link& link, const SlotName& n
   facts.slot_note = name.note;
   facts.link = status;
   facts.device_present = !link.empty();
-  for (const auto side : {Side::port, Side::device}) {
-    facts.evidence[static_cast<std::size_t>(side)] = decide_evidence(machine, link, side);
+  for (const auto side : sides) {
+    facts.evidence[side] = decide_evidence(machine, link, side);
   }
   facts.host_is_switch = link.hop != 0;
   facts.device_is_switch = std::ranges::any_of(

@@ -37,7 +37,7 @@ struct LinkInterval {
   std::optional<double> expected_speed;  // what both ends (and the port's target) allow
   std::optional<unsigned> expected_width;
   bool busy = false;                     // known to be under load whatever the speed
-  std::array<bool, 2> counts{};          // by Side: that end's counters count (native, or sticky and cleared)
+  BySide<bool> counts{};          // by Side: that end's counters count (native, or sticky and cleared)
   bool coarse = false;                   // the errors given came in a longer time: no telling how many a minute
 
   friend bool operator==(const LinkInterval&, const LinkInterval&) = default;

@@ -49,8 +49,8 @@ void LinkJudge::observe(const LinkId& link, const LinkInterval& interval, std::s
 
 void LinkJudge::transition(const LinkId& link, Transition kind, Instant at) { links_.at(link).ledger.transition(kind, at); }
 
-void LinkJudge::mark(const LinkId& link, Instant at, std::string text, bool by_person) {
-  links_.at(link).ledger.mark(at, std::move(text), by_person);
+void LinkJudge::mark(const LinkId& link, Instant at, std::string text, MarkedBy by) {
+  links_.at(link).ledger.mark(at, std::move(text), by);
 }
 
 void LinkJudge::mark_in_retrospect(const LinkId& link, LinkLedger since, std::string text) {

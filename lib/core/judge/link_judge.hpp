@@ -49,7 +49,7 @@ class LinkJudge {
   void note_lost_gpu(const LinkId& link);
   void observe(const LinkId& link, const LinkInterval& interval, std::span<const Counted> counted = {});
   void transition(const LinkId& link, Transition kind, Instant at);
-  void mark(const LinkId& link, Instant at, std::string text, bool by_person = false);
+  void mark(const LinkId& link, Instant at, std::string text, MarkedBy by = MarkedBy::monitor);
   void mark_in_retrospect(const LinkId& link, LinkLedger since, std::string text);
   [[nodiscard]] Result<MarkTakenBack> take_back_mark(const LinkId& link);
   void unattributed(const LinkId& link, std::uint64_t messages);

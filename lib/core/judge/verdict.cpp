@@ -8,7 +8,6 @@
 namespace wopr {
 namespace {
 
-constexpr std::size_t index(Side side) { return static_cast<std::size_t>(side); }
 
 constexpr double significant = 0.05;
 constexpr std::uint64_t trend_episodes = 4;  // fewer cannot reach significance in halves anyway
@@ -99,14 +98,14 @@ DirectionVerdict judge_direction(const LinkLedger& ledger, Side receiver) {
   verdict.errors = errors_in(record);
   verdict.episodes = record.episodes;
   verdict.worst_minute = record.worst_minute;
-  verdict.exposure = exposure.seen[index(receiver)];
+  verdict.exposure = exposure.seen[receiver];
   const auto interval = poisson_interval(record.errors);
   const auto count = static_cast<double>(record.errors);
   if (const auto loaded = in_hours(verdict.exposure); loaded > 0) {
     verdict.per_hour = count / loaded;
     verdict.per_hour_interval = {interval.lower / loaded, interval.upper / loaded};
   }
-  if (const auto bits = exposure.bits[index(receiver)]; bits > 0) {
+  if (const auto bits = exposure.bits[receiver]; bits > 0) {
     verdict.bit_error_rate = count / bits;
     verdict.bit_error_interval = {interval.lower / bits, interval.upper / bits};
   }
@@ -154,7 +153,7 @@ SiblingComparison compare(const LinkLedger& ledger, std::span<const SiblingSumma
 }  // namespace
 
 bool LinkFacts::counts(Side side) const {
-  const auto evidence_here = evidence[index(side)].evidence;
+  const auto evidence_here = evidence[side].evidence;
   return evidence_here == Evidence::native || (evidence_here == Evidence::sticky && sticky_counts);
 }
 
@@ -198,7 +197,7 @@ Verdict judge(const LinkLedger& ledger, const LinkFacts& facts, std::span<const 
               const VerdictPolicy& policy) {
   Verdict verdict;
   verdict.answer = assess(ledger, facts, siblings, policy);
-  for (const auto side : sides) verdict.directions[index(side)] = judge_direction(ledger, side);
+  for (const auto side : sides) verdict.directions[side] = judge_direction(ledger, side);
   judge_trend(ledger.state(), verdict);
   verdict.siblings = compare(ledger, siblings, verdict.answer.riser_candidate, policy);
   verdict.exposure = ledger.state().epoch.exposure;

@@ -27,7 +27,7 @@ namespace wopr {
 // What is known of the link now and no ledger holds.
 struct LinkFacts {
   std::string slot;                         // "PCIE3"
-  std::array<EndEvidence, 2> evidence;      // by Side
+  BySide<EndEvidence> evidence;      // by Side
   bool sticky_counts = false;               // latched bits are read and cleared, so they count
   LinkStatus link;
   bool device_present = true;
@@ -135,7 +135,7 @@ struct SiblingComparison {
 
 struct Verdict {
   Answer answer;
-  std::array<DirectionVerdict, 2> directions;  // by receiving Side: port = to-host
+  BySide<DirectionVerdict> directions;  // by receiving Side: port = to-host
   std::vector<Finding> findings;
   std::vector<std::string> reasons;            // sentences, the weightiest first
   Trend trend = Trend::unknown;

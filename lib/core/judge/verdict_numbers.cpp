@@ -50,8 +50,8 @@ Figures figures(const Verdict& verdict, const VerdictPolicy& policy) {
   all.add("watched_hours", in_hours(exposure.watched));
   all.add("loaded_hours", in_hours(exposure.loaded));
   all.add("unwatched_hours", in_hours(exposure.unwatched));
-  all.add("to_host", verdict.directions[0]);
-  all.add("to_device", verdict.directions[1]);
+  all.add("to_host", verdict.directions[Side::port]);
+  all.add("to_device", verdict.directions[Side::device]);
   all.add("other_slots", verdict.siblings.others);
   all.add("other_slots_candidates", verdict.siblings.candidates);
   all.add("other_slots_episodes", verdict.siblings.episodes);

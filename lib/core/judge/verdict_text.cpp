@@ -14,8 +14,6 @@
 namespace wopr {
 namespace {
 
-constexpr std::size_t index(Side side) { return static_cast<std::size_t>(side); }
-constexpr auto correctable = static_cast<std::size_t>(Severity::correctable);
 
 // "61 more loaded hours": rounded up, so that the promise holds.
 std::string still_needed(Nanoseconds duration) {
@@ -32,10 +30,12 @@ std::string_view end_name(Side side, const LinkFacts& facts) {
 
 std::string_view way_text(Side receiver) { return receiver == Side::port ? "to the host" : "to the card"; }
 
-std::uint64_t token_sum(const LedgerState& state, std::string_view token) {
+std::uint64_t sum_of(const LedgerState& state, ErrorKind kind) {
   std::uint64_t total = 0;
   for (const auto side : sides) {
-    total += find_count(state.epoch.counts[index(side)][correctable], token).value_or(0);
+    for (const auto& count : state.epoch.counts[side][Severity::correctable]) {
+      if (kind_of(Severity::correctable, count.token) == kind) total += count.value;
+    }
   }
   return total;
 }
@@ -43,9 +43,10 @@ std::uint64_t token_sum(const LedgerState& state, std::string_view token) {
 // "RxErr 5, BadTLP 7": the signal errors one end counted, or nothing.
 std::string tokens_text(const LedgerState& state, Side side) {
   std::string text;
-  for (const auto* token : {"RxErr", "BadTLP", "BadDLLP", "Rollover"}) {
-    const auto count = find_count(state.epoch.counts[index(side)][correctable], token).value_or(0);
-    if (count != 0) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", token, count);
+  for (const auto& type : correctable_types()) {
+    if (!type.signal_integrity()) continue;
+    const auto count = find_count(state.epoch.counts[side][Severity::correctable], type.token).value_or(0);
+    if (count != 0) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", type.token, count);
   }
   return text;
 }
@@ -106,26 +107,26 @@ std::optional<Finding> quiet_noise(FindingKind kind, const LedgerState& state, b
   };
   switch (kind) {
     case FindingKind::timeout_only: {
-      const auto alone = state.epoch.timeouts_alone[0] + state.epoch.timeouts_alone[1];
+      const auto alone = state.epoch.timeouts_alone[Side::port] + state.epoch.timeouts_alone[Side::device];
       if (signal_errors) return std::nullopt;
       return found(alone, fmt::format("{} (no acknowledgement in time) and no damaged packet: power saving (ASPM) or "
-                                      "congestion, not the riser.", plural(alone, "Timeout")));
+                                      "congestion, not the riser.", plural(alone, token_of(ErrorKind::timeout))));
     }
     case FindingKind::rollover_only: {
-      const auto rollovers = token_sum(state, "Rollover");
-      const auto set_apart = state.epoch.set_apart[0] + state.epoch.set_apart[1];
-      if (token_sum(state, "BadTLP") + token_sum(state, "BadDLLP") + token_sum(state, "RxErr") > set_apart) {
+      const auto rollovers = sum_of(state, ErrorKind::rollover);
+      const auto set_apart = state.epoch.set_apart[Side::port] + state.epoch.set_apart[Side::device];
+      if (sum_of(state, ErrorKind::bad_packet) + sum_of(state, ErrorKind::receiver_error) > set_apart) {
         return std::nullopt;
       }
       return found(rollovers, fmt::format("{} (a packet sent four times in vain), yet neither end saw a damaged "
                                           "packet: power saving (ASPM) can do this too.",
-                                          plural(rollovers, "Rollover")));
+                                          plural(rollovers, token_of(ErrorKind::rollover))));
     }
     case FindingKind::nonfatal_only: {
-      const auto number = token_sum(state, "NonFatalErr");
+      const auto number = sum_of(state, ErrorKind::refused_request);
       if (signal_errors) return std::nullopt;
       return found(number, fmt::format("{} (refused requests): software, not the link.",
-                                       plural(number, "NonFatalErr")));
+                                       plural(number, token_of(ErrorKind::refused_request))));
     }
     default: return std::nullopt;
   }
@@ -135,7 +136,7 @@ std::uint64_t other_uncorrectables(const LedgerState& state) {
   std::uint64_t total = 0;
   for (const auto side : sides) {
     for (const auto severity : {Severity::nonfatal, Severity::fatal}) {
-      for (const auto& count : state.epoch.counts[index(side)][static_cast<std::size_t>(severity)]) {
+      for (const auto& count : state.epoch.counts[side][severity]) {
         if (!is_link_failure(severity, count.token)) total += count.value;
       }
     }
@@ -151,7 +152,7 @@ void find_exposure(const Verdict& verdict, const LinkLedger& ledger, const LinkF
   const bool seen_by_card = facts.counts(Side::device);
   if (seen_by_host != seen_by_card && facts.device_present) {
     const auto blind = seen_by_host ? Side::device : Side::port;
-    const auto& there = facts.evidence[index(blind)];
+    const auto& there = facts.evidence[blind];
     findings.push_back({FindingKind::half_blind, 0,
                         fmt::format("Errors on the way {} cannot be {}: {}.", way_text(blind),
                                     there.evidence == Evidence::sticky ? "counted" : "seen", there.reason)});
@@ -178,21 +179,21 @@ void find_exposure(const Verdict& verdict, const LinkLedger& ledger, const LinkF
 }
 
 void find_set_aside(const Verdict& verdict, const LedgerState& state, std::vector<Finding>& findings) {
-  const auto set_apart = state.epoch.set_apart[0] + state.epoch.set_apart[1];
+  const auto set_apart = state.epoch.set_apart[Side::port] + state.epoch.set_apart[Side::device];
   if (set_apart != 0) {
     findings.push_back({FindingKind::transitions, set_apart,
                         fmt::format("{} within seconds of a boot, driver start, hotplug or speed change: set apart, "
-                                    "receivers stumble there without a fault.", plural(set_apart, "RxErr"))});
+                                    "receivers stumble there without a fault.", plural(set_apart, token_of(ErrorKind::receiver_error)))});
   }
   for (const auto side : sides) {
-    const auto& record = state.directions[index(side)];
+    const auto& record = state.directions[side];
     if (!record.alarmed() && record.bad_minutes != 0) {
       findings.push_back({FindingKind::bursts, record.bad_minutes,
                           fmt::format("A burst {}: up to {} in a minute, but in too few episodes ({}) to say more.",
                                       way_text(side), plural(record.worst_minute, "error"), record.episodes)});
     }
   }
-  const auto unwatched = state.directions[0].unwatched_errors + state.directions[1].unwatched_errors;
+  const auto unwatched = state.directions[Side::port].unwatched_errors + state.directions[Side::device].unwatched_errors;
   if (unwatched != 0) {
     findings.push_back({FindingKind::unwatched, unwatched,
                         fmt::format("{} came while nobody watched; they are in the totals, not in the rates.",
@@ -215,7 +216,7 @@ void find_set_aside(const Verdict& verdict, const LedgerState& state, std::vecto
 void explain_direction(const Verdict& verdict, const LinkLedger& ledger, const LinkFacts& facts, Side receiver,
                        const VerdictPolicy& policy, std::vector<std::string>& reasons) {
   const auto& record = ledger.direction(receiver);
-  const auto& numbers = verdict.directions[index(receiver)];
+  const auto& numbers = verdict.directions[receiver];
   if (numbers.errors == 0) return;
   std::string rule;
   if (record.marginal) {
@@ -256,10 +257,10 @@ void explain_direction(const Verdict& verdict, const LinkLedger& ledger, const L
         fmt::format("{} counted {} (the receiver names the bad direction: what {} sends arrives damaged)",
                     end_name(receiver, facts), tokens, end_name(sender, facts))));
   }
-  const auto resent = state.epoch.timeouts_paired[index(sender)];
+  const auto resent = state.epoch.timeouts_paired[sender];
   if (resent != 0) {
-    reasons.push_back(fmt::format("At the same time {} counted Timeout {}: it had to send again.",
-                                  end_name(sender, facts), resent));
+    reasons.push_back(fmt::format("At the same time {} counted {} {}: it had to send again.",
+                                  end_name(sender, facts), token_of(ErrorKind::timeout), resent));
   }
 }
 
@@ -280,8 +281,8 @@ std::string sight_text(const EndEvidence& end) {
 
 // One sentence for both ends when they are alike.
 void explain_sight(const LinkFacts& facts, std::vector<std::string>& reasons) {
-  const auto& port = facts.evidence[index(Side::port)];
-  const auto& device = facts.evidence[index(Side::device)];
+  const auto& port = facts.evidence[Side::port];
+  const auto& device = facts.evidence[Side::device];
   reasons.push_back(sight_text(port));
   if (device.evidence == port.evidence) return;
   reasons.push_back(sentence(fmt::format("{}: {}", end_name(Side::device, facts), sight_text(device))));
@@ -298,7 +299,7 @@ void explain_before_watch(const Verdict& verdict, const LinkLedger& ledger, cons
                         plural(facts.failures_before_watch, "link failure"));
   }
   auto text = fmt::format("{} counted before monitoring began, nobody knows when", what);
-  if (verdict.directions[0].errors + verdict.directions[1].errors != 0) text += "; in no rate here";
+  if (verdict.directions[Side::port].errors + verdict.directions[Side::device].errors != 0) text += "; in no rate here";
   else if (verdict.exposure.loaded == Nanoseconds{}) text += "; no rate can be told yet";
   else text += fmt::format("; none in {} under load since", rough_duration(verdict.exposure.loaded));
   reasons.push_back(sentence(std::move(text)));
@@ -327,15 +328,15 @@ void explain_clean(const Verdict& verdict, const LinkLedger& ledger, const LinkF
                                 rough_duration(verdict.exposure.watched)));
   if (loaded > Nanoseconds{}) {
     const auto& exposure = verdict.exposure;
-    const auto bits = std::max(exposure.bits[0], exposure.bits[1]);
+    const auto bits = std::max(exposure.bits[Side::port], exposure.bits[Side::device]);
     const auto none = poisson_interval(0, 0.90).upper;  // one-sided 95 %
     if (bits > 0) reasons.push_back(fmt::format("That is fewer than {:.0e} bad bits per bit (95 % sure).", none / bits));
   }
   if (!state.opened_by_time || state.closed.items.empty()) return;
   const auto& before = state.closed.items.back();
   reasons.push_back(fmt::format("Before that: {} in {}, ending {}; the grade fell after {}.",
-                                plural(before.errors[0] + before.errors[1], "signal error"),
-                                plural(before.episodes[0] + before.episodes[1], "episode"),
+                                plural(before.errors[Side::port] + before.errors[Side::device], "signal error"),
+                                plural(before.episodes[Side::port] + before.episodes[Side::device], "episode"),
                                 to_rfc3339(before.until.wall), state.opened_by));
 }
 
@@ -369,7 +370,7 @@ std::vector<Finding> find(const Verdict& verdict, const LinkLedger& ledger, cons
                           FindingKind::end_to_end, FindingKind::slow}) {
     if (auto text = link_sentence(kind, ledger, facts)) findings.push_back({kind, 1, std::move(*text)});
   }
-  const bool signal_errors = verdict.directions[0].errors + verdict.directions[1].errors != 0;
+  const bool signal_errors = verdict.directions[Side::port].errors + verdict.directions[Side::device].errors != 0;
   for (const auto kind : {FindingKind::timeout_only, FindingKind::rollover_only, FindingKind::nonfatal_only}) {
     if (auto finding = quiet_noise(kind, state, signal_errors)) findings.push_back(std::move(*finding));
   }
@@ -387,7 +388,7 @@ std::vector<std::string> explain(const Verdict& verdict, const LinkLedger& ledge
                                  const VerdictPolicy& policy) {
   std::vector<std::string> reasons;
   const auto& numbers = verdict.directions;
-  const auto first = numbers[index(Side::device)].grade > numbers[index(Side::port)].grade ? Side::device : Side::port;
+  const auto first = numbers[Side::device].grade > numbers[Side::port].grade ? Side::device : Side::port;
   const auto weighty = [](const Finding& finding) { return finding.kind <= FindingKind::end_to_end; };
   for (const auto& finding : verdict.findings) {
     if (weighty(finding)) reasons.push_back(finding.text);

@@ -298,7 +298,7 @@ std::optional<Bdf> parse_xid_address(std::string_view text) {
   if (std::ranges::count(address, ':') == 1 && address.starts_with("00") && address.find(':') == 4) {
     address.erase(0, 2);  // "0002:00": a bus in four digits
   }
-  const auto bdf = parse_bdf(address, true);
+  const auto bdf = parse_bdf(address, BdfForm::short_too);
   return bdf ? std::optional(*bdf) : std::nullopt;
 }
 

@@ -118,7 +118,7 @@ bool Clearing::tell(const Topology& topology, LinkJudge& judge) {
     bool counting = false;
     bool lacking = false;
     for (const auto side : sides) {
-      if (facts.evidence[static_cast<std::size_t>(side)].evidence != Evidence::sticky) continue;
+      if (facts.evidence[side].evidence != Evidence::sticky) continue;
       (counts(topology, link, side) ? counting : lacking) = true;
     }
     const bool all = counting && !lacking;
@@ -135,7 +135,7 @@ std::vector<ClearingChanged> Clearing::changes(const Topology& topology, const L
   for (const auto& link : topology.links) {
     if (!judge.knows(link.id)) continue;
     for (const auto side : sides) {
-      if (judge.facts(link.id).evidence[static_cast<std::size_t>(side)].evidence != Evidence::sticky) continue;
+      if (judge.facts(link.id).evidence[side].evidence != Evidence::sticky) continue;
       auto refusal = refusal_at(topology, link, side);
       const auto counting = counts(topology, link, side);
       const auto now = counting ? std::optional(true) : refusal.empty() ? std::nullopt : std::optional(false);
@@ -213,10 +213,10 @@ void Clearing::show(const Topology& topology, const Link& link, Side side, EndSt
   const auto& sticky = counted({link.id, side});
   const bool counting = counts(topology, link, side);
   if (counting || sum(sticky.total()) != 0) {
-    auto& counts = status.counts[static_cast<std::size_t>(Severity::correctable)];
+    auto& counts = status.counts[Severity::correctable];
     if (!counts) counts.emplace();
     add(*counts, sticky.total());
-    add(status.before_monitoring[static_cast<std::size_t>(Severity::correctable)], sticky.before());
+    add(status.before_monitoring[Severity::correctable], sticky.before());
   }
   const auto refusal = refusal_at(topology, link, side);
   if (asleep && !awake) {

@@ -121,9 +121,8 @@ void EndBook::take(const Batches& batches, News& news) {
       const auto after = end.total();
       const auto added = growth(before, after);
       for (const auto severity : severities) {
-        const auto i = static_cast<std::size_t>(severity);
-        if (added[i].empty()) continue;
-        news.growths.push_back({{link, side}, severity, added[i], sum(after[i]), batch.before_watch});
+        if (added[severity].empty()) continue;
+        news.growths.push_back({{link, side}, severity, added[severity], sum(after[severity]), batch.before_watch});
       }
       if (side == Side::device && !batch.vanished.empty()) entry.removed_round = round_;
     }

@@ -59,7 +59,7 @@ void HistoryFeed::recall_ends(const LinkId& link, EndBook& book, LinkJudge& judg
     const auto* stored = recorder_->stored_end(link, side);
     if (stored == nullptr) continue;
     for (const auto severity : severities) {
-      judge.note_before_watch(link, severity, stored->before[static_cast<std::size_t>(severity)]);
+      judge.note_before_watch(link, severity, stored->before[severity]);
     }
     for (const auto& end : book.restore({link, side}, *stored).touched) note_touched(end);
   }
@@ -85,7 +85,7 @@ void HistoryFeed::take_round(const std::vector<Effect>& effects, const Machine& 
     const auto* errors = std::get_if<ErrorsCounted>(&effect);
     if (errors == nullptr || !recorder_->knows(errors->link)) continue;
     const bool known = judge.knows(errors->link);
-    const auto evidence = known ? judge.facts(errors->link).evidence[static_cast<std::size_t>(errors->side)].evidence
+    const auto evidence = known ? judge.facts(errors->link).evidence[errors->side].evidence
                                 : Evidence::blind;
     recorder_->count(errors->link, errors->before_monitoring ? Nanoseconds{} : from, now.boot,
                      {errors->side, errors->severity, errors->added}, evidence, watched && !errors->before_monitoring,
@@ -97,7 +97,7 @@ void HistoryFeed::take_round(const std::vector<Effect>& effects, const Machine& 
     const auto& facts = judge.facts(link.id);
     recorder_->state(link.id, {.link = {}, .at = now.boot, .speed_gts = status.speed_gts, .width = status.width,
                                .max_speed_gts = expected_speed(machine, link, status), .max_width = status.max_width,
-                               .evidence = {facts.evidence[0].evidence, facts.evidence[1].evidence},
+                               .evidence = {facts.evidence[Side::port].evidence, facts.evidence[Side::device].evidence},
                                .present = !link.empty()});
   }
 }
@@ -145,7 +145,7 @@ void HistoryFeed::mark(const LinkId& link, std::string text, Instant now, std::s
     recorder_->settle(link, now.boot, judge.ledger(link).state());
     recorder_->marks(link, std::move(by));
   }
-  judge.mark(link, now, std::move(text), true);
+  judge.mark(link, now, std::move(text), MarkedBy::person);
   if (knows(link)) recorder_->note_epoch(link, judge.ledger(link).state());
 }
 

@@ -357,7 +357,7 @@ std::vector<Bdf> Monitor::latching() const {
   std::vector<Bdf> functions;
   for (const auto& link : topology.links) {
     for (const auto side : sides) {
-      const auto evidence = s.verdicts.judge().facts(link.id).evidence[static_cast<std::size_t>(side)].evidence;
+      const auto evidence = s.verdicts.judge().facts(link.id).evidence[side].evidence;
       if (evidence != Evidence::sticky && evidence != Evidence::firmware) continue;
       for (const auto index : functions_at(link, side)) {
         const auto& function = topology.functions[index];

@@ -29,7 +29,7 @@ namespace wopr {
 // One end of a link. A severity that cannot be seen is absent.
 struct EndStatus {
   EndEvidence evidence;
-  std::array<std::optional<Counts>, 3> counts;  // this boot, by Severity; masked tokens left out
+  BySeverity<std::optional<Counts>> counts;  // this boot; masked tokens left out
   SeverityCounts before_monitoring;             // the part of `counts` older than our first sample
   std::vector<std::string> latched;             // status bits seen set in config space, where nobody counts
   std::map<std::string, WallTime> latched_since;  // when each was first seen; absent: it was set at our first look
@@ -42,7 +42,7 @@ struct EndStatus {
 // Everything ever counted at a link, over restarts and reboots.
 struct Lifetime {
   WallTime since{};
-  std::array<SeverityCounts, 2> counts;  // by Side; tokens that never counted are left out
+  BySide<SeverityCounts> counts;  // tokens that never counted are left out
 
   friend bool operator==(const Lifetime&, const Lifetime&) = default;
 };

@@ -29,8 +29,7 @@ Counts above_zero(Counts counts) {
 
 void show_before_monitoring(const EndCounts& counts, EndStatus& status) {
   for (const auto severity : severities) {
-    const auto i = static_cast<std::size_t>(severity);
-    for (auto& count : above_zero(counts.before_monitoring()[i])) status.before_monitoring[i].push_back(std::move(count));
+    for (auto& count : above_zero(counts.before_monitoring()[severity])) status.before_monitoring[severity].push_back(std::move(count));
   }
 }
 
@@ -60,7 +59,7 @@ SlotStatus StatusView::common(const LinkId& link, const Presence::Place& place) 
 EndStatus StatusView::end(const Link& link, const LinkEnds& ends, Side side) const {
   const auto& topology = parts_.machine.topology;
   EndStatus status;
-  status.evidence = parts_.verdicts.judge().facts(link.id).evidence[static_cast<std::size_t>(side)];
+  status.evidence = parts_.verdicts.judge().facts(link.id).evidence[side];
   const auto& counts = parts_.book.counts({link.id, side});
   const auto total = counts.total();
   const bool native = status.evidence.evidence == Evidence::native;
@@ -68,13 +67,12 @@ EndStatus StatusView::end(const Link& link, const LinkEnds& ends, Side side) con
   if (native || sum(total) != 0) {
     const auto& masks = topology.functions[side == Side::port ? link.port : ends.device_counts.value_or(link.port)];
     for (const auto severity : severities) {
-      const auto i = static_cast<std::size_t>(severity);
       if (!counts.known(severity)) continue;
-      auto shown = without_masked(total[i], severity, masks);
+      auto shown = without_masked(total[severity], severity, masks);
       // Where nobody reports, a count above zero is a fact and a zero is not.
       if (!native) shown = above_zero(std::move(shown));
       if (!native && shown.empty()) continue;
-      status.counts[i] = std::move(shown);
+      status.counts[severity] = std::move(shown);
     }
     show_before_monitoring(counts, status);
   }
@@ -119,12 +117,11 @@ SlotStatus StatusView::vanished(const LinkId& link, const Presence::Place& place
   if (status.grade == Grade::clean) status.grade = Grade::unknown;
   for (const auto side : sides) {
     auto& end = side == Side::port ? status.port_end : status.device_end;
-    end.evidence = parts_.verdicts.judge().facts(link).evidence[static_cast<std::size_t>(side)];
+    end.evidence = parts_.verdicts.judge().facts(link).evidence[side];
     const auto& counts = parts_.book.counts({link, side});
     const auto total = counts.total();
     for (const auto severity : severities) {
-      const auto i = static_cast<std::size_t>(severity);
-      if (auto shown = above_zero(total[i]); !shown.empty()) end.counts[i] = std::move(shown);
+      if (auto shown = above_zero(total[severity]); !shown.empty()) end.counts[severity] = std::move(shown);
     }
     show_before_monitoring(counts, end);
   }

@@ -14,52 +14,53 @@ namespace {
 
 using enum Layer;
 using enum LoggedBy;
+using enum ErrorKind;
 
 constexpr ErrorType correctable_table[] = {
-    {0, "RxErr", "Receiver Error", physical, receiver, true, true, "bits arrived that are no valid symbol"},
-    {6, "BadTLP", "Bad TLP", data_link, receiver, true, true, "a data packet arrived damaged and was sent again"},
-    {7, "BadDLLP", "Bad DLLP", data_link, receiver, true, true, "a link control packet arrived damaged"},
-    {8, "Rollover", "REPLAY_NUM Rollover", data_link, transmitter, true, true,
+    {0, "RxErr", "Receiver Error", physical, receiver, true, receiver_error, "bits arrived that are no valid symbol"},
+    {6, "BadTLP", "Bad TLP", data_link, receiver, true, bad_packet, "a data packet arrived damaged and was sent again"},
+    {7, "BadDLLP", "Bad DLLP", data_link, receiver, true, bad_packet, "a link control packet arrived damaged"},
+    {8, "Rollover", "REPLAY_NUM Rollover", data_link, transmitter, true, rollover,
      "a packet was sent four times in vain, the link retrained"},
-    {12, "Timeout", "Replay Timer Timeout", data_link, transmitter, true, false,
+    {12, "Timeout", "Replay Timer Timeout", data_link, transmitter, true, timeout,
      "no acknowledgement in time; alone it is no sign of a bad riser"},
-    {13, "NonFatalErr", "Advisory Non-Fatal Error", transaction, detector, false, false,
-     "a request that was refused; software, not the link"},
-    {14, "CorrIntErr", "Corrected Internal Error", internal, detector, false, false,
-     "the device mended an error inside itself"},
-    {15, "HeaderOF", "Header Log Overflow", internal, detector, false, false,
-     "more errors than the device could keep headers of"},
+    {13, "NonFatalErr", "Advisory Non-Fatal Error", transaction, detector, false, refused_request,
+     "a request that was refused; software, not the link", true},
+    {14, "CorrIntErr", "Corrected Internal Error", internal, detector, false, other,
+     "the device mended an error inside itself", true},
+    {15, "HeaderOF", "Header Log Overflow", internal, detector, false, other,
+     "more errors than the device could keep headers of", true},
 };
 
 constexpr ErrorType uncorrectable_table[] = {
-    {0, "Undefined", "Undefined", internal, detector, false, false, "reserved"},
-    {4, "DLP", "Data Link Protocol Error", data_link, receiver, true, false, "the link's bookkeeping broke down"},
-    {5, "SDES", "Surprise Down Error", physical, receiver, true, false, "the link went down without warning"},
-    {12, "TLP", "Poisoned TLP", transaction, receiver, false, false, "data arrived marked as bad"},
-    {13, "FCP", "Flow Control Protocol Error", transaction, receiver, false, false, "flow control broke down"},
-    {14, "CmpltTO", "Completion Timeout", transaction, detector, false, false, "an answer never came"},
-    {15, "CmpltAbrt", "Completer Abort", transaction, detector, false, false, "the device refused a request"},
-    {16, "UnxCmplt", "Unexpected Completion", transaction, receiver, false, false, "an answer nobody asked for"},
-    {17, "RxOF", "Receiver Overflow", transaction, receiver, false, false, "more data came than was agreed"},
-    {18, "MalfTLP", "Malformed TLP", transaction, receiver, false, false, "a packet against the rules"},
-    {19, "ECRC", "ECRC Error", transaction, receiver, false, false, "data was damaged on the way through a switch"},
-    {20, "UnsupReq", "Unsupported Request", transaction, detector, false, false, "a request the device does not know"},
-    {21, "ACSViol", "ACS Violation", transaction, detector, false, false, "access control stopped a request"},
-    {22, "UncorrIntErr", "Uncorrectable Internal Error", internal, detector, false, false,
+    {0, "Undefined", "Undefined", internal, detector, false, other, "reserved"},
+    {4, "DLP", "Data Link Protocol Error", data_link, receiver, true, link_protocol, "the link's bookkeeping broke down"},
+    {5, "SDES", "Surprise Down Error", physical, receiver, true, surprise_down, "the link went down without warning"},
+    {12, "TLP", "Poisoned TLP", transaction, receiver, false, other, "data arrived marked as bad"},
+    {13, "FCP", "Flow Control Protocol Error", transaction, receiver, false, other, "flow control broke down"},
+    {14, "CmpltTO", "Completion Timeout", transaction, detector, false, other, "an answer never came"},
+    {15, "CmpltAbrt", "Completer Abort", transaction, detector, false, other, "the device refused a request"},
+    {16, "UnxCmplt", "Unexpected Completion", transaction, receiver, false, other, "an answer nobody asked for"},
+    {17, "RxOF", "Receiver Overflow", transaction, receiver, false, other, "more data came than was agreed"},
+    {18, "MalfTLP", "Malformed TLP", transaction, receiver, false, other, "a packet against the rules"},
+    {19, "ECRC", "ECRC Error", transaction, receiver, false, end_to_end, "data was damaged on the way through a switch"},
+    {20, "UnsupReq", "Unsupported Request", transaction, detector, false, other, "a request the device does not know", true},
+    {21, "ACSViol", "ACS Violation", transaction, detector, false, other, "access control stopped a request", true},
+    {22, "UncorrIntErr", "Uncorrectable Internal Error", internal, detector, false, other,
      "an error inside the device"},
-    {23, "BlockedTLP", "MC Blocked TLP", transaction, detector, false, false, "multicast control stopped a packet"},
-    {24, "AtomicOpBlocked", "AtomicOp Egress Blocked", transaction, detector, false, false,
+    {23, "BlockedTLP", "MC Blocked TLP", transaction, detector, false, other, "multicast control stopped a packet"},
+    {24, "AtomicOpBlocked", "AtomicOp Egress Blocked", transaction, detector, false, other,
      "an atomic request was stopped"},
-    {25, "TLPBlockedErr", "TLP Prefix Blocked Error", transaction, detector, false, false, "a prefix was stopped"},
-    {26, "PoisonTLPBlocked", "Poisoned TLP Egress Blocked", transaction, detector, false, false,
+    {25, "TLPBlockedErr", "TLP Prefix Blocked Error", transaction, detector, false, other, "a prefix was stopped"},
+    {26, "PoisonTLPBlocked", "Poisoned TLP Egress Blocked", transaction, detector, false, other,
      "bad data was stopped from leaving"},
-    {27, "DMWrReqBlocked", "DMWr Request Egress Blocked", transaction, detector, false, false,
+    {27, "DMWrReqBlocked", "DMWr Request Egress Blocked", transaction, detector, false, other,
      "a deferrable write was stopped"},
-    {28, "IDECheck", "IDE Check Failed", transaction, detector, false, false, "an encrypted packet did not verify"},
-    {29, "MisIDETLP", "Misrouted IDE TLP", transaction, detector, false, false, "an encrypted packet went astray"},
-    {30, "PCRC_CHECK", "PCRC Check Failed", transaction, detector, false, false,
+    {28, "IDECheck", "IDE Check Failed", transaction, detector, false, other, "an encrypted packet did not verify"},
+    {29, "MisIDETLP", "Misrouted IDE TLP", transaction, detector, false, other, "an encrypted packet went astray"},
+    {30, "PCRC_CHECK", "PCRC Check Failed", transaction, detector, false, other,
      "the checksum of encrypted data did not match"},
-    {31, "TLPXlatBlocked", "TLP Translation Egress Blocked", transaction, detector, false, false,
+    {31, "TLPXlatBlocked", "TLP Translation Egress Blocked", transaction, detector, false, other,
      "a translated packet was stopped"},
 };
 
@@ -122,6 +123,18 @@ const ErrorType* find_type(Severity severity, unsigned bit) {
   return nullptr;
 }
 
+ErrorKind kind_of(Severity severity, std::string_view token) {
+  const auto* type = find_type(severity, token);
+  return type != nullptr ? type->kind : ErrorKind::other;
+}
+
+std::string_view token_of(ErrorKind kind) {
+  for (const auto types : {correctable_types(), uncorrectable_types()}) {
+    if (const auto it = std::ranges::find(types, kind, &ErrorType::kind); it != types.end()) return it->token;
+  }
+  return "?";
+}
+
 bool is_link_layer(Severity severity, std::string_view token) {
   const auto* type = find_type(severity, token);
   return type != nullptr && type->link_layer;
@@ -129,11 +142,19 @@ bool is_link_layer(Severity severity, std::string_view token) {
 
 bool is_signal_integrity(Severity severity, std::string_view token) {
   const auto* type = find_type(severity, token);
-  return type != nullptr && type->signal_integrity;
+  return type != nullptr && type->signal_integrity();
 }
 
 bool is_link_failure(Severity severity, std::string_view token) {
-  return severity != Severity::correctable && (token == "DLP" || token == "SDES" || token == "ECRC");
+  const auto* type = find_type(severity, token);
+  return type != nullptr && type->link_failure();
+}
+
+bool is_bystander(std::string_view token) {
+  return std::ranges::any_of(severities, [&](Severity severity) {
+    const auto* type = find_type(severity, token);
+    return type != nullptr && type->bystander;
+  });
 }
 
 std::optional<std::uint64_t> find_count(const Counts& counts, std::string_view token) {

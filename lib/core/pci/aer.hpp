@@ -47,6 +47,20 @@ inline constexpr std::array sides = {Side::port, Side::device};
 template <class T>
 using BySide = ByEnum<Side, sides.size(), T>;
 
+// The errors that the rule, its words or its advice treat by themselves. All that is known of a token stands in the table
+// of this room: nobody else compares tokens.
+enum class ErrorKind : std::uint8_t {
+  other,
+  receiver_error,   // RxErr: logged at transitions too
+  bad_packet,       // BadTLP, BadDLLP
+  rollover,
+  timeout,
+  refused_request,  // NonFatalErr
+  link_protocol,    // DLP
+  surprise_down,    // SDES
+  end_to_end,       // ECRC
+};
+
 struct ErrorType {
   std::uint8_t bit;        // in the correctable or the uncorrectable status register
   std::string_view token;  // as sysfs prints it: "BadTLP"
@@ -54,8 +68,16 @@ struct ErrorType {
   Layer layer;
   LoggedBy logged_by;
   bool link_layer;             // one event on the link may be logged by every function of the device
-  bool signal_integrity;       // RxErr, BadTLP, BadDLLP, Rollover
+  ErrorKind kind;
   std::string_view explained;  // one short line without jargon
+  bool bystander = false;      // software or a search of the bus sets it on many functions: latched, it accuses no link
+
+  [[nodiscard]] constexpr bool signal_integrity() const {
+    return kind == ErrorKind::receiver_error || kind == ErrorKind::bad_packet || kind == ErrorKind::rollover;
+  }
+  [[nodiscard]] constexpr bool link_failure() const {
+    return kind == ErrorKind::link_protocol || kind == ErrorKind::surprise_down || kind == ErrorKind::end_to_end;
+  }
 };
 
 [[nodiscard]] std::span<const ErrorType> correctable_types();
@@ -65,10 +87,16 @@ struct ErrorType {
 [[nodiscard]] const ErrorType* find_type(Severity severity, std::string_view token);
 [[nodiscard]] const ErrorType* find_type(Severity severity, unsigned bit);
 
+[[nodiscard]] ErrorKind kind_of(Severity severity, std::string_view token);  // other, too, where the token is unknown
+// The token of the first error of that kind: what sentences call it. REQUIRES: not `other`.
+[[nodiscard]] std::string_view token_of(ErrorKind kind);
+
 // True for tokens an end counts once per link (RxErr, BadTLP, BadDLLP, Rollover, Timeout, DLP, SDES).
 [[nodiscard]] bool is_link_layer(Severity severity, std::string_view token);
 [[nodiscard]] bool is_signal_integrity(Severity severity, std::string_view token);
 [[nodiscard]] bool is_link_failure(Severity severity, std::string_view token);  // DLP, SDES, ECRC
+// The token names an error that says nothing of the link where it stands latched, whatever its severity.
+[[nodiscard]] bool is_bystander(std::string_view token);
 
 struct Count {
   std::string token;

@@ -19,7 +19,7 @@ std::optional<std::uint32_t> parse_hex(std::string_view digits, std::size_t min,
 
 }  // namespace
 
-Result<Bdf> parse_bdf(std::string_view text, bool short_form) {
+Result<Bdf> parse_bdf(std::string_view text, BdfForm form) {
   const auto reject = [&] {
     return fail(fmt::format("'{}' is not a PCI address; expected dddd:bb:dd.f such as 0000:c1:00.0", text));
   };
@@ -34,7 +34,7 @@ Result<Bdf> parse_bdf(std::string_view text, bool short_form) {
   if (first != std::string_view::npos) {
     domain = parse_hex(text.substr(0, first), 4, 8);
     bus_text = text.substr(first + 1, second - first - 1);
-  } else if (!short_form) {
+  } else if (form == BdfForm::full) {
     return reject();
   }
   const auto bus = parse_hex(bus_text, 2, 2);

@@ -23,8 +23,10 @@ struct Bdf {
   friend auto operator<=>(const Bdf&, const Bdf&) = default;
 };
 
-// Accepts "dddd:bb:dd.f" with four to eight domain digits. With `short_form`, "bb:dd.f" means domain 0.
-[[nodiscard]] Result<Bdf> parse_bdf(std::string_view text, bool short_form = false);
+enum class BdfForm : std::uint8_t { full, short_too };
+
+// Accepts "dddd:bb:dd.f" with four to eight domain digits, and with `short_too` "bb:dd.f" for domain 0, as lspci has it.
+[[nodiscard]] Result<Bdf> parse_bdf(std::string_view text, BdfForm form = BdfForm::full);
 
 // As the kernel names it in sysfs: "0000:c0:01.1", "10000:01:00.0".
 [[nodiscard]] std::string to_string(const Bdf& bdf);

@@ -17,14 +17,14 @@
 namespace wopr {
 
 struct LinkLanes {
-  std::array<LaneRegisters, 2> ends;              // by Side; bits of lanes the link does not have are cleared
+  BySide<LaneRegisters> ends;                    // bits of lanes the link does not have are cleared
   unsigned width = 0;                             // lanes both ends have; 0: not known
   std::optional<unsigned> retimers;               // fitted between the ends
   std::optional<bool> autonomous_speed_disabled;  // the port may not change the speed by itself
   std::optional<double> capped_speed_gts;         // the port's target speed, where it is below what the port can do
 
-  [[nodiscard]] const LaneRegisters& at(Side side) const { return ends[static_cast<std::size_t>(side)]; }
-  [[nodiscard]] LaneRegisters& at(Side side) { return ends[static_cast<std::size_t>(side)]; }
+  [[nodiscard]] const LaneRegisters& at(Side side) const { return ends[side]; }
+  [[nodiscard]] LaneRegisters& at(Side side) { return ends[side]; }
 
   friend bool operator==(const LinkLanes&, const LinkLanes&) = default;
 };

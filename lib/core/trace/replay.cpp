@@ -35,9 +35,9 @@ bool only_speed(const TraceLink& news) {
          !news.sticky_counts && !news.busy && !news.present;
 }
 
-std::array<bool, 2> counting(const TraceLink& state) {
-  std::array<bool, 2> result{};
-  for (std::size_t side = 0; side < 2; ++side) {
+BySide<bool> counting(const TraceLink& state) {
+  BySide<bool> result{};
+  for (const auto side : sides) {
     const auto evidence = state.evidence ? (*state.evidence)[side] : Evidence::native;
     result[side] = evidence == Evidence::native || (evidence == Evidence::sticky && state.sticky_counts == true);
   }
@@ -169,7 +169,7 @@ void Replay::catch_up(Link& link, Nanoseconds to) {
 LinkFacts Replay::facts_of(const Link& link, const TraceLink& state) const {
   auto facts = link.before_watch;
   facts.slot = state.slot.value_or(state.link);
-  for (std::size_t side = 0; side < 2; ++side) {
+  for (const auto side : sides) {
     const auto evidence = state.evidence ? (*state.evidence)[side] : Evidence::native;
     facts.evidence[side] = {evidence, false, fmt::format("the trace says {}", to_string(evidence))};
   }

@@ -36,7 +36,7 @@ struct TraceLink {
   std::optional<unsigned> width;
   std::optional<double> max_speed_gts;    // of both ends together
   std::optional<unsigned> max_width;
-  std::optional<std::array<Evidence, 2>> evidence;  // port, device
+  std::optional<BySide<Evidence>> evidence;
   std::optional<bool> sticky_counts;
   std::optional<bool> busy;
   std::optional<bool> present;
