@@ -176,9 +176,7 @@ bool is_accused(const SlotStatus& slot) {
   return slot.grade == Grade::marginal || slot.grade == Grade::bad || slot.grade == Grade::failing;
 }
 
-const EndStatus& end_of(const SlotStatus& slot, Side side) {
-  return side == Side::port ? slot.port_end : slot.device_end;
-}
+const EndStatus& end_of(const SlotStatus& slot, Side side) { return slot.end(side); }
 
 bool latched_link_error(const EndStatus& end) {
   return std::any_of(end.latched.begin(), end.latched.end(), [](const std::string& type) { return !is_bystander(type); });
@@ -222,7 +220,8 @@ std::string describe_firmware_records(const SlotStatus& slot) {
 
 bool counts_by_clearing(const SlotStatus& slot, Side side) {
   const auto& end = end_of(slot, side);
-  return slot.lower_bound && end.evidence.evidence == Evidence::sticky && end.counts[Severity::correctable] && find_count(*end.counts[Severity::correctable], "RxErr");
+  return slot.lower_bound && end.evidence.evidence == Evidence::sticky && end.counts[Severity::correctable] &&
+         find_count(*end.counts[Severity::correctable], "RxErr");
 }
 
 bool is_unseen(const SlotStatus& slot, Side side) {

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/rfc3339.hpp"
+#include "core/monitor/status_fields.hpp"
 
 namespace wopr {
 namespace {
@@ -180,65 +181,99 @@ static Json lifetime_json(const std::optional<Lifetime>& lifetime) {
   return json;
 }
 
+namespace {
+
+// -- values by their type, for all facts that are told as they are
+
+Json json_of(bool value) { return value; }
+Json json_of(unsigned value) { return value; }
+Json json_of(std::uint64_t value) { return value; }
+Json json_of(const std::string& text) { return text; }
+Json json_of(const std::vector<std::string>& texts) { return texts; }
+Json json_of(WallTime time) { return to_rfc3339(time); }
+Json json_of(const Bdf& bdf) { return to_string(bdf); }
+Json json_of(const std::optional<Bdf>& bdf) { return or_null(bdf); }
+Json json_of(const std::vector<Bdf>& functions) { return functions_json(functions); }
+Json json_of(const std::optional<Counts>& counts) { return or_null(counts); }
+Json json_of(const std::optional<GpuIdentity>& gpu) { return gpu_json(gpu); }
+Json json_of(const LinkStatus& link) { return link_json(link); }
+Json json_of(const LinkLanes& lanes) { return lanes_json(lanes); }
+Json json_of(const std::optional<Lifetime>& lifetime) { return lifetime_json(lifetime); }
+Json json_of(const std::optional<DeviceGone>& gone) {
+  if (!gone) return nullptr;
+  return {{"since", to_rfc3339(gone->since)}, {"name", text_or_null(gone->name)}, {"gpu", gone->gpu}};
+}
+Json json_of(const std::optional<RootPortMessages>& messages) { return messages_json(messages); }
+Json json_of(const std::vector<Error>& problems) { return problems_json(problems); }
+Json json_of(const Figures& figures) {
+  Json json = Json::object();
+  for (const auto& [name, value] : figures) json[name] = value;
+  return json;
+}
+template <Worded E>
+Json json_of(E value) {
+  return to_string(value);
+}
+
+// A fact under its own name.
+template <class F, class Subject>
+void tell_as_it_is(Json& json, const Subject& subject) {
+  const std::string key{F::name};
+  if constexpr (F::of_ends) json[key] = both_ends(json_of(F::of(subject.port_end)), json_of(F::of(subject.device_end)));
+  else if constexpr (F::none_if_empty) json[key] = text_or_null(F::of(subject));
+  else json[key] = json_of(F::of(subject));
+}
+
+// Facts in shapes of their own: under other names, or within another's object.
+template <class F>
+void tell(Json& json, const SlotStatus& slot) {
+  const auto ends = [&](auto tell_end) { return both_ends(tell_end(slot.port_end), tell_end(slot.device_end)); };
+  if constexpr (F::name == "evidence") {
+    json["evidence"] = evidence_json(slot);
+  } else if constexpr (F::name == "counts") {
+    json["correctable"] = ends([](const EndStatus& end) { return or_null(end.counts[Severity::correctable]); });
+    json["uncorrectable"] = ends(uncorrectable_json);
+  } else if constexpr (F::name == "lower_bound") {
+    json["correctable"]["lower_bound"] = slot.lower_bound;
+  } else if constexpr (F::name == "before_monitoring") {
+    json["before_monitoring"] = ends(before_json);
+    json["before_monitoring_uncorrectable"] = ends(before_uncorrectable_json);
+  } else if constexpr (F::name == "latched") {
+    json["latched"] = ends(latched_json);
+    json["latched_since"] = ends(latched_since_json);
+  } else if constexpr (F::name == "root_error_status") {
+    json["latched"]["root_port"] = root_status_json(slot.root_error_status);
+  } else {
+    tell_as_it_is<F>(json, slot);
+  }
+}
+
+template <class F>
+void tell(Json& json, const Status& status) {
+  if constexpr (F::name == "board_vendor") {
+    json["board"]["vendor"] = status.board_vendor;
+  } else if constexpr (F::name == "board_name") {
+    json["board"]["name"] = status.board_name;
+  } else if constexpr (F::name == "slots") {
+    json["slots"] = Json::array();
+    for (const auto& slot : status.slots) json["slots"].push_back(to_json(slot));
+  } else {
+    tell_as_it_is<F>(json, status);
+  }
+}
+
+}  // namespace
+
 Json to_json(const SlotStatus& slot) {
   Json json;
-  json["slot"] = slot.slot.label;
-  json["slot_source"] = to_string(slot.slot.source);
-  json["slot_note"] = text_or_null(slot.slot.note);
-  json["port"] = to_string(slot.port);
-  json["hop"] = slot.hop;
-  json["upstream"] = or_null(slot.upstream);
-  json["device"] = or_null(slot.device);
-  json["functions"] = functions_json(slot.functions);
-  json["name"] = text_or_null(slot.name);
-  json["driver"] = text_or_null(slot.driver);
-  json["gpu"] = gpu_json(slot.gpu);
-  json["link"] = link_json(slot.link);
-  json["lanes"] = lanes_json(slot.lanes);
-  json["evidence"] = evidence_json(slot);
-  json["correctable"] = both_ends(or_null(slot.port_end.counts[Severity::correctable]), or_null(slot.device_end.counts[Severity::correctable]));
-  json["correctable"]["lower_bound"] = slot.lower_bound;
-  json["uncorrectable"] = both_ends(uncorrectable_json(slot.port_end), uncorrectable_json(slot.device_end));
-  json["before_monitoring"] = both_ends(before_json(slot.port_end), before_json(slot.device_end));
-  json["before_monitoring_uncorrectable"] =
-      both_ends(before_uncorrectable_json(slot.port_end), before_uncorrectable_json(slot.device_end));
-  json["lifetime"] = lifetime_json(slot.lifetime);
-  if (slot.gone) {
-    json["gone"] = {{"since", to_rfc3339(slot.gone->since)}, {"name", text_or_null(slot.gone->name)}, {"gpu", slot.gone->gpu}};
-  }
-  json["latched"] = both_ends(latched_json(slot.port_end), latched_json(slot.device_end));
-  json["latched"]["root_port"] = root_status_json(slot.root_error_status);
-  json["latched_since"] = both_ends(latched_since_json(slot.port_end), latched_since_json(slot.device_end));
-  json["firmware_records"] = both_ends(or_null(slot.port_end.firmware_records), or_null(slot.device_end.firmware_records));
-  json["root_port_messages"] = messages_json(slot.root_port_messages);
-  json["unattributed"] = slot.unattributed;
-  json["grade"] = to_string(slot.grade);
-  json["riser_candidate"] = slot.riser_candidate;
-  json["confidence"] = text_or_null(slot.confidence);
-  json["direction"] = to_string(slot.direction);
-  json["reasons"] = slot.reasons;
-  json["advice"] = slot.advice;
-  json["figures"] = Json::object();
-  for (const auto& [name, value] : slot.figures) json["figures"][name] = value;
+  SlotFields::each([&]<class F>(F) { tell<F>(json, slot); });
   return json;
 }
 
 Json to_json(const Status& status) {
   Json json;
   json["schema"] = Status::schema;
-  json["host"] = status.host;
-  json["monitor"] = status.monitor;
-  json["boot_id"] = status.boot_id;
-  json["kernel"] = status.kernel;
-  json["since"] = to_rfc3339(status.since);
-  json["now"] = to_rfc3339(status.now);
-  json["board"] = {{"vendor", status.board_vendor}, {"name", status.board_name}};
-  json["slots"] = Json::array();
-  for (const auto& slot : status.slots) json["slots"].push_back(to_json(slot));
-  json["problems"] = problems_json(status.problems);
-  json["config_closed"] = text_or_null(status.config_closed);
-  json["degraded"] = text_or_null(status.degraded);
-  json["notes"] = status.notes;
+  StatusFields::each([&]<class F>(F) { tell<F>(json, status); });
   return json;
 }
 

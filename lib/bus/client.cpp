@@ -54,6 +54,14 @@ std::unexpected<FetchFailure> said(const sd_bus_error& error) {
                  is(SD_BUS_ERROR_ACCESS_DENIED) ? "the D-Bus policy of this machine may be older than the service" : "");
 }
 
+// What was shown as unknown is told as it came.
+std::string about(const UnknownWords& unknown) {
+  std::string words;
+  for (const auto& word : unknown) words += fmt::format("{}\"{}\"", words.empty() ? "" : ", ", word);
+  return fmt::format("the service is newer than this program, which does not know what it says with {} and shows it as "
+                     "unknown", words);
+}
+
 }  // namespace
 
 class BusClient::Session {
@@ -91,11 +99,16 @@ class BusClient::Session {
     auto status = read_manager(machine.reply.get());
     if (!status) return std::unexpected{FetchFailure{Kind::not_understood, status.error()}};
     status->monitor = "service";
+    UnknownWords unknown;
     auto page = read_page(links.reply.get());
     while (page) {
       total_ = page->total;
       for (auto& link : page->links) status->slots.push_back(std::move(link));
-      if (page->links.empty() || status->slots.size() >= total_) return std::move(*status);
+      unknown.merge(page->unknown);
+      if (page->links.empty() || status->slots.size() >= total_) {
+        if (!unknown.empty()) status->notes.push_back(about(unknown));
+        return std::move(*status);
+      }
       Call next;
       r = ask_links(next, static_cast<std::uint32_t>(status->slots.size()), deadline);
       if (r < 0) return broken(r);

@@ -6,31 +6,32 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <type_traits>
 
 #include "bus/codec.hpp"
 #include "bus/wire.hpp"
+#include "core/monitor/status_fields.hpp"
 
 namespace wopr::bus {
 namespace {
 
+// What is shown for a word that a newer service says and we do not know.
+template <class E>
+constexpr E unknown_value = E::unknown;
+template <>
+constexpr Evidence unknown_value<Evidence> = Evidence::blind;
+template <>
+constexpr SlotSource unknown_value<SlotSource> = SlotSource::address;
+template <>
+constexpr Direction unknown_value<Direction> = Direction::none;
+
+constexpr std::size_t most_unknown_words = 8;
+
 template <Worded E>
-bool put_word(E& out, const std::string& text) {
+void put_word(E& out, const std::string& text, UnknownWords& unknown) {
   const auto value = parse_word<E>(text);
-  if (value) out = *value;
-  return value.has_value();
-}
-
-bool put_bdf(Bdf& out, const std::string& text) {
-  const auto bdf = parse_bdf(text);
-  if (bdf) out = *bdf;
-  return bdf.has_value();
-}
-
-std::string optional_text(const std::optional<Bdf>& bdf) { return bdf ? to_string(*bdf) : std::string{}; }
-
-bool put_optional(std::optional<Bdf>& out, const std::string& text) {
-  out.reset();
-  return text.empty() || put_bdf(out.emplace(), text);
+  out = value.value_or(unknown_value<E>);
+  if (!value && unknown.size() < most_unknown_words) unknown.insert(text);
 }
 
 // a{sv} keys: present when the optional has a value.
@@ -52,19 +53,12 @@ bool take(const Values& values, std::string_view key, std::optional<T>& out) {
   return true;
 }
 
-const EndStatus& end_of(const SlotStatus& slot, Side side) {
-  return side == Side::port ? slot.port_end : slot.device_end;
-}
-EndStatus& end_of(SlotStatus& slot, Side side) { return side == Side::port ? slot.port_end : slot.device_end; }
-
-// Gives each entry's side to `put`; false when a side or its value says nothing to us.
+// Gives the value of each side to `put`. A side that is none of ours is a newer service's, and passed over.
 template <class T, class Put>
-bool put_sides(SlotStatus& slot, Dict<T>& by_side, Put put) {
+void put_sides(SlotStatus& slot, Dict<T>& by_side, Put put) {
   for (auto& [name, value] : by_side) {
-    Side side{};
-    if (!put_word(side, name) || !put(end_of(slot, side), value)) return false;
+    if (const auto side = parse_word<Side>(name)) put(slot.end(*side), value);
   }
-  return true;
 }
 
 // Correctable, Nonfatal, Fatal: sides that cannot be seen are left out.
@@ -72,26 +66,23 @@ template <Severity severity>
 Dict<Counts> counts_of(const SlotStatus& slot) {
   Dict<Counts> by_side;
   for (const auto side : sides) {
-    const auto& counts = end_of(slot, side).counts[severity];
+    const auto& counts = slot.end(side).counts[severity];
     if (counts) by_side.emplace_back(to_string(side), *counts);
   }
   return by_side;
 }
 
 template <Severity severity>
-bool put_counts(SlotStatus& slot, Dict<Counts> by_side) {
-  for (const auto side : sides) end_of(slot, side).counts[severity].reset();
-  return put_sides(slot, by_side, [](EndStatus& end, Counts& counts) {
-    end.counts[severity] = std::move(counts);
-    return true;
-  });
+void put_counts(SlotStatus& slot, Dict<Counts> by_side) {
+  for (const auto side : sides) slot.end(side).counts[severity].reset();
+  put_sides(slot, by_side, [](EndStatus& end, Counts& counts) { end.counts[severity] = std::move(counts); });
 }
 
 // Side -> severity -> token -> count. As with the counts, what cannot be seen is left out.
 Dict<Dict<Counts>> before_of(const SlotStatus& slot) {
   Dict<Dict<Counts>> by_side;
   for (const auto side : sides) {
-    const auto& end = end_of(slot, side);
+    const auto& end = slot.end(side);
     Dict<Counts> by_severity;
     for (const auto severity : severities) {
       if (end.counts[severity] || !end.before_monitoring[severity].empty()) {
@@ -103,15 +94,17 @@ Dict<Dict<Counts>> before_of(const SlotStatus& slot) {
   return by_side;
 }
 
-bool put_before(SlotStatus& slot, Dict<Dict<Counts>> by_side) {
-  for (const auto side : sides) end_of(slot, side).before_monitoring = {};
-  return put_sides(slot, by_side, [](EndStatus& end, Dict<Counts>& by_severity) {
-    for (auto& [name, counts] : by_severity) {
-      Severity severity{};
-      if (!put_word(severity, name)) return false;
-      end.before_monitoring[severity] = std::move(counts);
-    }
-    return true;
+// A severity that is none of ours is passed over, as a side is.
+void put_severities(SeverityCounts& all, Dict<Counts>& by_severity) {
+  for (auto& [name, counts] : by_severity) {
+    if (const auto severity = parse_word<Severity>(name)) all[*severity] = std::move(counts);
+  }
+}
+
+void put_before(SlotStatus& slot, Dict<Dict<Counts>> by_side) {
+  for (const auto side : sides) slot.end(side).before_monitoring = {};
+  put_sides(slot, by_side, [](EndStatus& end, Dict<Counts>& by_severity) {
+    put_severities(end.before_monitoring, by_severity);
   });
 }
 
@@ -130,51 +123,18 @@ Dict<Dict<Counts>> lifetime_of(const SlotStatus& slot) {
   return by_side;
 }
 
-bool put_lifetime(SlotStatus& slot, Dict<Dict<Counts>> by_side) {
-  if (by_side.empty()) return true;
+void put_lifetime(SlotStatus& slot, Dict<Dict<Counts>> by_side) {
+  if (by_side.empty()) return;
   auto& lifetime = slot.lifetime ? *slot.lifetime : slot.lifetime.emplace();
-  for (auto& [side_name, by_severity] : by_side) {
-    Side side{};
-    if (!put_word(side, side_name)) return false;
-    for (auto& [name, counts] : by_severity) {
-      Severity severity{};
-      if (!put_word(severity, name)) return false;
-      lifetime.counts[side][severity] = std::move(counts);
-    }
+  for (auto& [name, by_severity] : by_side) {
+    if (const auto side = parse_word<Side>(name)) put_severities(lifetime.counts[*side], by_severity);
   }
-  return true;
-}
-
-// A device that left is told by three properties, whatever order they come in.
-DeviceGone& gone_in(SlotStatus& slot) { return slot.gone ? *slot.gone : slot.gone.emplace(); }
-
-std::uint64_t gone_since_of(const SlotStatus& slot) { return slot.gone ? to_usec(slot.gone->since) : 0; }
-
-bool put_gone_since(SlotStatus& slot, std::uint64_t usec) {
-  if (usec != 0) gone_in(slot).since = from_usec(usec);
-  return true;
-}
-
-std::string gone_name_of(const SlotStatus& slot) { return slot.gone ? slot.gone->name : std::string(); }
-
-bool put_gone_name(SlotStatus& slot, std::string name) {
-  if (!name.empty()) gone_in(slot).name = std::move(name);
-  return true;
-}
-
-bool gone_gpu_of(const SlotStatus& slot) { return slot.gone && slot.gone->gpu; }
-
-bool put_gone_gpu(SlotStatus& slot, bool gpu) {
-  if (gpu) gone_in(slot).gpu = true;
-  return true;
 }
 
 std::uint64_t lifetime_since_of(const SlotStatus& slot) { return slot.lifetime ? to_usec(slot.lifetime->since) : 0; }
 
-bool put_lifetime_since(SlotStatus& slot, std::uint64_t usec) {
-  if (usec == 0) return true;
-  (slot.lifetime ? *slot.lifetime : slot.lifetime.emplace()).since = from_usec(usec);
-  return true;
+void put_lifetime_since(SlotStatus& slot, std::uint64_t usec) {
+  if (usec != 0) (slot.lifetime ? *slot.lifetime : slot.lifetime.emplace()).since = from_usec(usec);
 }
 
 using WireEvidence = std::tuple<std::string, bool, std::string>;
@@ -182,39 +142,38 @@ using WireEvidence = std::tuple<std::string, bool, std::string>;
 Dict<WireEvidence> evidence_of(const SlotStatus& slot) {
   Dict<WireEvidence> by_side;
   for (const auto side : sides) {
-    const auto& evidence = end_of(slot, side).evidence;
+    const auto& evidence = slot.end(side).evidence;
     by_side.emplace_back(to_string(side),
                          WireEvidence{to_string(evidence.evidence), evidence.verified, evidence.reason});
   }
   return by_side;
 }
 
-bool put_evidence(SlotStatus& slot, Dict<WireEvidence> by_side) {
-  return put_sides(slot, by_side, [](EndStatus& end, WireEvidence& wire) {
+void put_evidence(SlotStatus& slot, Dict<WireEvidence> by_side, UnknownWords& unknown) {
+  put_sides(slot, by_side, [&](EndStatus& end, WireEvidence& wire) {
+    put_word(end.evidence.evidence, std::get<0>(wire), unknown);
     end.evidence.verified = std::get<1>(wire);
     end.evidence.reason = std::move(std::get<2>(wire));
-    return put_word(end.evidence.evidence, std::get<0>(wire));
   });
 }
 
 Dict<Texts> latched_of(const SlotStatus& slot) {
   Dict<Texts> by_side;
   for (const auto side : sides) {
-    const auto& end = end_of(slot, side);
+    const auto& end = slot.end(side);
     if (end.latched_read || !end.latched.empty()) by_side.emplace_back(to_string(side), end.latched);
   }
   return by_side;
 }
 
-bool put_latched(SlotStatus& slot, Dict<Texts> by_side) {
+void put_latched(SlotStatus& slot, Dict<Texts> by_side) {
   for (const auto side : sides) {
-    end_of(slot, side).latched.clear();
-    end_of(slot, side).latched_read = false;
+    slot.end(side).latched.clear();
+    slot.end(side).latched_read = false;
   }
-  return put_sides(slot, by_side, [](EndStatus& end, Texts& tokens) {
+  put_sides(slot, by_side, [](EndStatus& end, Texts& tokens) {
     end.latched = std::move(tokens);
     end.latched_read = true;
-    return true;
   });
 }
 
@@ -223,17 +182,16 @@ Dict<Counts> latched_since_of(const SlotStatus& slot) {
   Dict<Counts> by_side;
   for (const auto side : sides) {
     Counts times;
-    for (const auto& [token, since] : end_of(slot, side).latched_since) times.push_back({token, to_usec(since)});
+    for (const auto& [token, since] : slot.end(side).latched_since) times.push_back({token, to_usec(since)});
     if (!times.empty()) by_side.emplace_back(to_string(side), std::move(times));
   }
   return by_side;
 }
 
-bool put_latched_since(SlotStatus& slot, Dict<Counts> by_side) {
-  for (const auto side : sides) end_of(slot, side).latched_since.clear();
-  return put_sides(slot, by_side, [](EndStatus& end, Counts& times) {
+void put_latched_since(SlotStatus& slot, Dict<Counts> by_side) {
+  for (const auto side : sides) slot.end(side).latched_since.clear();
+  put_sides(slot, by_side, [](EndStatus& end, Counts& times) {
     for (auto& time : times) end.latched_since.emplace(std::move(time.token), from_usec(time.value));
-    return true;
   });
 }
 
@@ -247,51 +205,14 @@ Dict<bool> root_status_of(const SlotStatus& slot) {
   return bits;
 }
 
-bool put_root_status(SlotStatus& slot, const Dict<bool>& bits) {
+void put_root_status(SlotStatus& slot, const Dict<bool>& bits) {
   slot.root_error_status.reset();
-  if (bits.empty()) return true;
+  if (bits.empty()) return;
   slot.root_error_status = 0;
   for (const auto& [name, set] : bits) {
     const auto known = std::ranges::find(root_status_names, name);
     if (set && known != root_status_names.end()) *slot.root_error_status |= 1U << (known - root_status_names.begin());
   }
-  return true;
-}
-
-// side -> severity -> records; a side nobody follows is left out.
-Dict<Counts> firmware_of(const SlotStatus& slot) {
-  Dict<Counts> by_side;
-  for (const auto side : sides) {
-    if (const auto& records = end_of(slot, side).firmware_records) by_side.emplace_back(to_string(side), *records);
-  }
-  return by_side;
-}
-
-bool put_firmware(SlotStatus& slot, Dict<Counts> by_side) {
-  for (const auto side : sides) end_of(slot, side).firmware_records.reset();
-  return put_sides(slot, by_side, [](EndStatus& end, Counts& records) {
-    end.firmware_records = std::move(records);
-    return true;
-  });
-}
-
-Values link_of(const SlotStatus& slot) {
-  Values values;
-  note<double>(values, "speed_gts", slot.link.speed_gts);
-  note<std::uint32_t>(values, "width", slot.link.width);
-  note<double>(values, "max_speed_gts", slot.link.max_speed_gts);
-  note<std::uint32_t>(values, "max_width", slot.link.max_width);
-  values.emplace_back("state", std::string{to_string(slot.link.state)});
-  return values;
-}
-
-bool put_link(SlotStatus& slot, const Values& values) {
-  std::optional<std::string> state;
-  return take<double>(values, "speed_gts", slot.link.speed_gts) &&
-         take<std::uint32_t>(values, "width", slot.link.width) &&
-         take<double>(values, "max_speed_gts", slot.link.max_speed_gts) &&
-         take<std::uint32_t>(values, "max_width", slot.link.max_width) &&
-         take<std::string>(values, "state", state) && put_word(slot.link.state, state.value_or(""));
 }
 
 // side -> register -> lanes; what was not read is left out.
@@ -316,18 +237,17 @@ WireLanes lanes_of(const SlotStatus& slot) {
   return by_side;
 }
 
-bool put_lanes(SlotStatus& slot, const WireLanes& by_side) {
+void put_lanes(SlotStatus& slot, const WireLanes& by_side) {
   slot.lanes.ends = {};
   for (const auto& [side_name, by_register] : by_side) {
-    Side side{};
-    if (!put_word(side, side_name)) return false;
+    const auto side = parse_word<Side>(side_name);
+    if (!side) continue;
     for (const auto& [name, lanes] : by_register) {
       for (const auto& [known, member] : lane_registers) {
-        if (name == known) slot.lanes.at(side).*member = bitmap_of(lanes);
+        if (name == known) slot.lanes.at(*side).*member = bitmap_of(lanes);
       }
     }
   }
-  return true;
 }
 
 // What the registers beside the bitmaps say of the link's settings.
@@ -371,171 +291,288 @@ bool put_gpu(SlotStatus& slot, const Values& values) {
   return true;
 }
 
-bool put_is_gpu(SlotStatus& slot, bool is_gpu) {
+void put_is_gpu(SlotStatus& slot, bool is_gpu) {
   if (!is_gpu) slot.gpu.reset();
   else if (!slot.gpu) slot.gpu.emplace();
+}
+
+// -- values by their type, for all facts that are told as they are
+
+bool wire_of(bool value) { return value; }
+std::uint32_t wire_of(unsigned value) { return value; }
+std::uint64_t wire_of(std::uint64_t value) { return value; }
+const std::string& wire_of(const std::string& text) { return text; }
+const Texts& wire_of(const Texts& texts) { return texts; }
+const Figures& wire_of(const Figures& figures) { return figures; }
+const Counts& wire_of(const Counts& counts) { return counts; }
+
+template <class T>
+  requires std::is_arithmetic_v<T> || std::is_same_v<T, std::string> || std::is_same_v<T, Texts> ||
+           std::is_same_v<T, Figures> || std::is_same_v<T, Counts>
+void put(T& out, T wire) {
+  out = std::move(wire);
+}
+
+template <Worded E>
+std::string wire_of(E value) {
+  return std::string{to_string(value)};
+}
+template <Worded E>
+void put(E& out, const std::string& text, UnknownWords& unknown) {
+  put_word(out, text, unknown);
+}
+
+std::string wire_of(const Bdf& bdf) { return to_string(bdf); }
+bool put(Bdf& out, const std::string& text) {
+  const auto bdf = parse_bdf(text);
+  if (bdf) out = *bdf;
+  return bdf.has_value();
+}
+
+std::string wire_of(const std::optional<Bdf>& bdf) { return bdf ? to_string(*bdf) : std::string{}; }
+bool put(std::optional<Bdf>& out, const std::string& text) {
+  out.reset();
+  return text.empty() || put(out.emplace(), text);
+}
+
+Texts wire_of(const std::vector<Bdf>& addresses) {
+  Texts texts;
+  for (const auto& bdf : addresses) texts.push_back(to_string(bdf));
+  return texts;
+}
+bool put(std::vector<Bdf>& out, const Texts& texts) {
+  out.clear();
+  return std::ranges::all_of(texts, [&](const std::string& text) { return put(out.emplace_back(), text); });
+}
+
+std::uint64_t wire_of(WallTime time) { return to_usec(time); }
+void put(WallTime& out, std::uint64_t usec) { out = from_usec(usec); }
+
+Values wire_of(const LinkStatus& link) {
+  Values values;
+  note<double>(values, "speed_gts", link.speed_gts);
+  note<std::uint32_t>(values, "width", link.width);
+  note<double>(values, "max_speed_gts", link.max_speed_gts);
+  note<std::uint32_t>(values, "max_width", link.max_width);
+  values.emplace_back("state", std::string{to_string(link.state)});
+  return values;
+}
+bool put(LinkStatus& out, const Values& values, UnknownWords& unknown) {
+  std::optional<std::string> state;
+  if (!take<double>(values, "speed_gts", out.speed_gts) || !take<std::uint32_t>(values, "width", out.width) ||
+      !take<double>(values, "max_speed_gts", out.max_speed_gts) ||
+      !take<std::uint32_t>(values, "max_width", out.max_width) || !take<std::string>(values, "state", state)) {
+    return false;
+  }
+  if (state) put_word(out.state, *state, unknown);
+  return true;
+}
+
+// Empty while a device stands there, or when none did.
+Values wire_of(const std::optional<DeviceGone>& gone) {
+  if (!gone) return {};
+  return {{"since", Value{to_usec(gone->since)}}, {"name", Value{gone->name}}, {"gpu", Value{gone->gpu}}};
+}
+bool put(std::optional<DeviceGone>& out, const Values& values) {
+  out.reset();
+  if (values.empty()) return true;
+  std::optional<std::uint64_t> since;
+  std::optional<std::string> name;
+  std::optional<bool> gpu;
+  if (!take<std::uint64_t>(values, "since", since) || !take<std::string>(values, "name", name) ||
+      !take<bool>(values, "gpu", gpu)) {
+    return false;
+  }
+  out = DeviceGone{from_usec(since.value_or(0)), name.value_or(""), gpu.value_or(false)};
   return true;
 }
 
 // Messages of which no number could be read are left out as a whole.
-Counts messages_of(const SlotStatus& slot) {
+Counts wire_of(const std::optional<RootPortMessages>& messages) {
   Counts counts;
-  if (!slot.root_port_messages) return counts;
-  const auto& messages = *slot.root_port_messages;
-  if (messages.correctable) counts.push_back({"correctable", *messages.correctable});
-  if (messages.nonfatal) counts.push_back({"nonfatal", *messages.nonfatal});
-  if (messages.fatal) counts.push_back({"fatal", *messages.fatal});
+  if (!messages) return counts;
+  if (messages->correctable) counts.push_back({"correctable", *messages->correctable});
+  if (messages->nonfatal) counts.push_back({"nonfatal", *messages->nonfatal});
+  if (messages->fatal) counts.push_back({"fatal", *messages->fatal});
   return counts;
 }
-
-bool put_messages(SlotStatus& slot, const Counts& counts) {
-  slot.root_port_messages.reset();
-  if (counts.empty()) return true;
-  slot.root_port_messages =
-      RootPortMessages{find_count(counts, "correctable"), find_count(counts, "nonfatal"), find_count(counts, "fatal")};
-  return true;
-}
-
-Texts functions_of(const SlotStatus& slot) {
-  Texts texts;
-  for (const auto& bdf : slot.functions) texts.push_back(to_string(bdf));
-  return texts;
-}
-
-bool put_functions(SlotStatus& slot, const Texts& texts) {
-  slot.functions.clear();
-  for (const auto& text : texts) {
-    if (!put_bdf(slot.functions.emplace_back(), text)) return false;
-  }
-  return true;
+void put(std::optional<RootPortMessages>& out, const Counts& counts) {
+  out.reset();
+  if (counts.empty()) return;
+  out = RootPortMessages{find_count(counts, "correctable"), find_count(counts, "nonfatal"), find_count(counts, "fatal")};
 }
 
 using WireProblem = std::tuple<std::string, std::string, std::string>;
 
 // What does not fit is at least said.
-std::vector<WireProblem> problems_of(const Status& status) {
+std::vector<WireProblem> wire_of(const std::vector<Error>& problems) {
   std::vector<WireProblem> wire;
-  const auto all = status.problems.size();
+  const auto all = problems.size();
   const auto shown = all > max_items ? max_items - 1 : all;
-  for (std::size_t i = 0; i < shown; ++i) {
-    const auto& problem = status.problems[i];
-    wire.emplace_back(problem.what, problem.where, problem.advice);
-  }
+  for (std::size_t i = 0; i < shown; ++i) wire.emplace_back(problems[i].what, problems[i].where, problems[i].advice);
   if (shown < all) wire.emplace_back(fmt::format("{} more problems are not listed here", all - shown), "", "");
   return wire;
 }
-
-bool put_problems(Status& status, std::vector<WireProblem> wire) {
-  status.problems.clear();
-  for (auto& [what, where, advice] : wire) {
-    status.problems.push_back({std::move(what), std::move(where), std::move(advice)});
-  }
-  return true;
+void put(std::vector<Error>& out, std::vector<WireProblem> wire) {
+  out.clear();
+  for (auto& [what, where, advice] : wire) out.push_back({std::move(what), std::move(where), std::move(advice)});
 }
 
-// From a function that makes the wire value and one that takes it back.
-template <class Subject, auto of, auto put>
+// -- properties
+
+// From a function that makes the wire value and one that takes it back. The latter returns false for a value that says
+// nothing to us, or nothing at all, and may ask for the place where unknown words are noted.
+template <class Subject, auto of, auto put_back>
 constexpr Property<Subject> property(const char* name) {
-  using Wire = decltype(of(std::declval<const Subject&>()));
+  using Wire = std::remove_cvref_t<decltype(of(std::declval<const Subject&>()))>;
   return {name, Codec<Wire>::signature.text,
           [](sd_bus_message* message, const Subject& subject) { return Codec<Wire>::append(message, of(subject)); },
-          [](sd_bus_message* message, Subject& subject) {
+          [](sd_bus_message* message, Subject& subject, UnknownWords& unknown) {
             Wire wire{};
             if (const int r = Codec<Wire>::read(message, wire); r <= 0) return r < 0 ? r : -EBADMSG;
-            return put(subject, std::move(wire)) ? 1 : -EBADMSG;
+            const auto done = [&] {
+              if constexpr (std::is_invocable_v<decltype(put_back), Subject&, Wire, UnknownWords&>) {
+                return put_back(subject, std::move(wire), unknown);
+              } else {
+                return put_back(subject, std::move(wire));
+              }
+            };
+            if constexpr (std::is_void_v<decltype(done())>) {
+              done();
+              return 1;
+            } else {
+              return done() ? 1 : -EBADMSG;
+            }
           },
           [](const Subject& a, const Subject& b) { return of(a) == of(b); }};
 }
 
-// A member that goes over the wire as it is.
-template <class Subject, auto member>
-constexpr Property<Subject> plain(const char* name) {
-  return property<Subject, [](const Subject& subject) { return subject.*member; },
-                  [](Subject& subject, auto value) {
-                    subject.*member = std::move(value);
-                    return true;
-                  }>(name);
+// "riser_candidate" -> "RiserCandidate"
+template <std::size_t N>
+constexpr std::array<char, N> written_together(const FieldName<N>& name) {
+  std::array<char, N> out{};
+  std::size_t length = 0;
+  bool begins = true;
+  for (const char c : name.view()) {
+    if (c != '_') out[length++] = begins && c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    begins = c == '_';
+  }
+  return out;
+}
+template <FieldName key>
+constexpr auto property_name = written_together(key);
+
+template <class T>
+constexpr bool is_optional = false;
+template <class T>
+constexpr bool is_optional<std::optional<T>> = true;
+
+template <class T, class Wire>
+auto put_value(T& out, Wire wire, UnknownWords& unknown) {
+  if constexpr (requires { put(out, std::move(wire), unknown); }) return put(out, std::move(wire), unknown);
+  else return put(out, std::move(wire));
 }
 
-// A member that goes over the wire as one of its words.
-template <class Subject, auto member>
-constexpr Property<Subject> worded(const char* name) {
-  return property<Subject, [](const Subject& subject) { return std::string{to_string(subject.*member)}; },
-                  [](Subject& subject, const std::string& text) { return put_word(subject.*member, text); }>(
-      name);
+// side -> value, for a fact of each end
+template <class F>
+auto ends_of(const SlotStatus& slot) {
+  using T = std::remove_cvref_t<decltype(F::of(slot.port_end))>;
+  if constexpr (is_optional<T>) {
+    Dict<std::remove_cvref_t<decltype(wire_of(*F::of(slot.port_end)))>> by_side;
+    for (const auto side : sides) {
+      if (const auto& value = F::of(slot.end(side))) by_side.emplace_back(to_string(side), wire_of(*value));
+    }
+    return by_side;
+  } else {
+    Dict<std::remove_cvref_t<decltype(wire_of(F::of(slot.port_end)))>> by_side;
+    for (const auto side : sides) by_side.emplace_back(to_string(side), wire_of(F::of(slot.end(side))));
+    return by_side;
+  }
 }
+template <class F, class Wire>
+void put_ends(SlotStatus& slot, Dict<Wire> by_side, UnknownWords& unknown) {
+  for (const auto side : sides) F::of(slot.end(side)) = {};
+  put_sides(slot, by_side, [&](EndStatus& end, Wire& wire) {
+    auto& out = F::of(end);
+    if constexpr (is_optional<std::remove_cvref_t<decltype(out)>>) put_value(out.emplace(), std::move(wire), unknown);
+    else put_value(out, std::move(wire), unknown);
+  });
+}
+
+template <class Subject, class F>
+constexpr Property<Subject> generic_property() {
+  const auto* name = property_name<F::key>.data();
+  if constexpr (F::of_ends) {
+    return property<Subject, [](const Subject& s) { return ends_of<F>(s); },
+                    [](Subject& s, auto wire, UnknownWords& unknown) { put_ends<F>(s, std::move(wire), unknown); }>(name);
+  } else {
+    return property<Subject, [](const Subject& s) { return wire_of(F::of(s)); },
+                    [](Subject& s, auto wire, UnknownWords& unknown) {
+                      return put_value(F::of(s), std::move(wire), unknown);
+                    }>(name);
+  }
+}
+
+// Facts that make other properties than one of their own name: none, or several.
+template <FieldName key>
+constexpr auto own_shape = nullptr;
 
 using S = SlotStatus;
-constexpr std::array link_table = {
-    property<S, [](const S& s) { return s.slot.label; },
-             [](S& s, std::string text) {
-               s.slot.label = std::move(text);
-               return true;
-             }>("Slot"),
-    property<S, [](const S& s) { return std::string{to_string(s.slot.source)}; },
-             [](S& s, const std::string& text) { return put_word(s.slot.source, text); }>("SlotSource"),
-    property<S, [](const S& s) { return s.slot.note; },
-             [](S& s, std::string text) {
-               s.slot.note = std::move(text);
-               return true;
-             }>("SlotNote"),
-    property<S, [](const S& s) { return to_string(s.port); },
-             [](S& s, const std::string& text) { return put_bdf(s.port, text); }>("Port"),
-    plain<S, &S::hop>("Hop"),
-    property<S, [](const S& s) { return optional_text(s.upstream); },
-             [](S& s, const std::string& text) { return put_optional(s.upstream, text); }>("Upstream"),
-    property<S, [](const S& s) { return optional_text(s.device); },
-             [](S& s, const std::string& text) { return put_optional(s.device, text); }>("Device"),
-    property<S, functions_of, put_functions>("Functions"),
-    plain<S, &S::name>("Name"),
-    plain<S, &S::driver>("Driver"),
-    property<S, [](const S& s) { return s.gpu.has_value(); }, put_is_gpu>("IsGpu"),
-    property<S, gpu_of, put_gpu>("Gpu"),
-    property<S, link_of, put_link>("Link"),
-    property<S, lanes_of, put_lanes>("Lanes"),
-    property<S, settings_of, put_settings>("LinkSettings"),
-    property<S, evidence_of, put_evidence>("Evidence"),
-    property<S, counts_of<Severity::correctable>, put_counts<Severity::correctable>>("Correctable"),
-    property<S, counts_of<Severity::nonfatal>, put_counts<Severity::nonfatal>>("Nonfatal"),
-    property<S, counts_of<Severity::fatal>, put_counts<Severity::fatal>>("Fatal"),
-    property<S, before_of, put_before>("BeforeMonitoring"),
-    property<S, lifetime_of, put_lifetime>("Lifetime"),
-    property<S, lifetime_since_of, put_lifetime_since>("LifetimeSince"),
-    property<S, gone_since_of, put_gone_since>("GoneSince"),
-    property<S, gone_name_of, put_gone_name>("GoneName"),
-    property<S, gone_gpu_of, put_gone_gpu>("GoneIsGpu"),
-    property<S, latched_of, put_latched>("Latched"),
-    property<S, latched_since_of, put_latched_since>("LatchedSince"),
-    property<S, root_status_of, put_root_status>("RootErrorStatus"),
-    property<S, firmware_of, put_firmware>("FirmwareRecords"),
-    property<S, messages_of, put_messages>("RootPortMessages"),
-    plain<S, &S::unattributed>("Unattributed"),
-    plain<S, &S::lower_bound>("LowerBound"),
-    worded<S, &S::grade>("Grade"),
-    plain<S, &S::riser_candidate>("RiserCandidate"),
-    plain<S, &S::confidence>("Confidence"),
-    worded<S, &S::direction>("Direction"),
-    plain<S, &S::reasons>("Reasons"),
-    plain<S, &S::figures>("Figures"),
-    plain<S, &S::advice>("Advice"),
-};
+template <>
+constexpr auto own_shape<"gpu"> = std::array{
+    property<S, [](const S& s) { return s.gpu.has_value(); }, put_is_gpu>("IsGpu"), property<S, gpu_of, put_gpu>("Gpu")};
+template <>
+constexpr auto own_shape<"lanes"> = std::array{property<S, lanes_of, put_lanes>("Lanes"),
+                                               property<S, settings_of, put_settings>("LinkSettings")};
+template <>
+constexpr auto own_shape<"evidence"> = std::array{property<S, evidence_of, put_evidence>("Evidence")};
+template <>
+constexpr auto own_shape<"counts"> =
+    std::array{property<S, counts_of<Severity::correctable>, put_counts<Severity::correctable>>("Correctable"),
+               property<S, counts_of<Severity::nonfatal>, put_counts<Severity::nonfatal>>("Nonfatal"),
+               property<S, counts_of<Severity::fatal>, put_counts<Severity::fatal>>("Fatal")};
+template <>
+constexpr auto own_shape<"before_monitoring"> = std::array{property<S, before_of, put_before>("BeforeMonitoring")};
+template <>
+constexpr auto own_shape<"lifetime"> =
+    std::array{property<S, lifetime_of, put_lifetime>("Lifetime"),
+               property<S, lifetime_since_of, put_lifetime_since>("LifetimeSince")};
+template <>
+constexpr auto own_shape<"latched"> = std::array{property<S, latched_of, put_latched>("Latched"),
+                                                 property<S, latched_since_of, put_latched_since>("LatchedSince")};
+template <>
+constexpr auto own_shape<"root_error_status"> =
+    std::array{property<S, root_status_of, put_root_status>("RootErrorStatus")};
+// Who asks knows that it is the service; the time and the links come by ways of their own.
+template <>
+constexpr auto own_shape<"monitor"> = std::array<Property<Status>, 0>{};
+template <>
+constexpr auto own_shape<"now"> = std::array<Property<Status>, 0>{};
+template <>
+constexpr auto own_shape<"slots"> = std::array<Property<Status>, 0>{};
 
-constexpr std::array manager_table = {
-    plain<Status, &Status::host>("Host"),
-    plain<Status, &Status::boot_id>("BootId"),
-    plain<Status, &Status::kernel>("Kernel"),
-    property<Status, [](const Status& s) { return to_usec(s.since); },
-             [](Status& s, std::uint64_t usec) {
-               s.since = from_usec(usec);
-               return true;
-             }>("Since"),
-    plain<Status, &Status::board_vendor>("BoardVendor"),
-    plain<Status, &Status::board_name>("BoardName"),
-    property<Status, problems_of, put_problems>("Problems"),
-    plain<Status, &Status::notes>("Notes"),
-    plain<Status, &Status::config_closed>("ConfigClosed"),
-    plain<Status, &Status::degraded>("Degraded"),
-};
+template <class Subject, class F>
+constexpr auto properties_of() {
+  if constexpr (std::is_null_pointer_v<std::remove_cv_t<decltype(own_shape<F::key>)>>) {
+    return std::array{generic_property<Subject, F>()};
+  } else {
+    return own_shape<F::key>;
+  }
+}
+
+template <class Subject, class... F>
+constexpr auto table_of(FieldList<F...>) {
+  std::array<Property<Subject>, (properties_of<Subject, F>().size() + ...)> table{};
+  auto* next = table.data();
+  const auto add = [&](const auto& properties) {
+    for (const auto& property : properties) *next++ = property;
+  };
+  (add(properties_of<Subject, F>()), ...);
+  return table;
+}
+
+constexpr auto link_table = table_of<SlotStatus>(SlotFields{});
+constexpr auto manager_table = table_of<Status>(StatusFields{});
 
 }  // namespace
 

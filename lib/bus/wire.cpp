@@ -37,13 +37,13 @@ int append_all(sd_bus_message* message, std::span<const Property<Subject>> prope
 // `own` may take a property for itself: it returns 0 for those it does not know.
 template <class Subject, class Own>
 int read_entry_of(sd_bus_message* message, std::span<const Property<Subject>> properties, Subject& subject,
-                  std::string& name, Own own) {
+                  std::string& name, UnknownWords& unknown, Own own) {
   return read_container(message, 'e', "sv", [&] {
     if (const int r = Codec<std::string>::read(message, name); r < 0) return r;
     if (const int r = own(name); r != 0) return r;
     for (const auto& property : properties) {
       if (name != property.name) continue;
-      return read_container(message, 'v', property.signature, [&] { return property.read(message, subject); });
+      return read_container(message, 'v', property.signature, [&] { return property.read(message, subject, unknown); });
     }
     return sd_bus_message_skip(message, "v");
   });
@@ -51,12 +51,12 @@ int read_entry_of(sd_bus_message* message, std::span<const Property<Subject>> pr
 
 template <class Subject, class Own>
 Result<void> read_all(sd_bus_message* message, std::span<const Property<Subject>> properties, Subject& subject,
-                      Own own) {
+                      UnknownWords& unknown, Own own) {
   std::string name = "the reply";
   const int r = read_container(message, 'a', "{sv}", [&] {
     int at_end = 0;
     while ((at_end = sd_bus_message_at_end(message, 0)) == 0) {
-      if (const int entry = read_entry_of(message, properties, subject, name, own); entry < 0) return entry;
+      if (const int entry = read_entry_of(message, properties, subject, name, unknown, own); entry < 0) return entry;
     }
     return at_end;
   });
@@ -104,9 +104,14 @@ int append_properties(sd_bus_message* message, const Status& status) {
 }
 
 Result<SlotStatus> read_link(sd_bus_message* message) {
+  UnknownWords unknown;
+  return read_link_noting(message, unknown);
+}
+
+Result<SlotStatus> read_link_noting(sd_bus_message* message, UnknownWords& unknown) {
   SlotStatus slot;
   bool has_port = false;
-  auto read = read_all(message, link_properties(), slot, [&](const std::string& name) {
+  auto read = read_all(message, link_properties(), slot, unknown, [&](const std::string& name) {
     has_port = has_port || name == "Port";
     return 0;
   });
@@ -117,7 +122,8 @@ Result<SlotStatus> read_link(sd_bus_message* message) {
 
 Result<Status> read_manager(sd_bus_message* message) {
   Status status;
-  auto read = read_all(message, manager_properties(), status, [&](const std::string& name) {
+  UnknownWords unknown;  // no property of the machine is one of a few words
+  auto read = read_all(message, manager_properties(), status, unknown, [&](const std::string& name) {
     if (name != "Now") return 0;
     return read_container(message, 'v', "t", [&] {
       std::uint64_t usec = 0;
@@ -149,7 +155,7 @@ Result<LinkPage> read_page(sd_bus_message* message) {
   std::optional<Error> trouble;
   const auto read_one = [&] {
     if (const int r = sd_bus_message_skip(message, "o"); r < 0) return r;
-    auto slot = read_link(message);
+    auto slot = read_link_noting(message, page.unknown);
     if (!slot) trouble = slot.error();
     else page.links.push_back(std::move(*slot));
     return trouble ? -EBADMSG : 1;

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "bus/properties.hpp"
 #include "core/monitor/status.hpp"
 
 namespace wopr::bus {
@@ -24,10 +25,14 @@ namespace wopr::bus {
 [[nodiscard]] Result<SlotStatus> read_link(sd_bus_message* message);
 [[nodiscard]] Result<Status> read_manager(sd_bus_message* message);
 
+// The same, noting words that are none of ours.
+[[nodiscard]] Result<SlotStatus> read_link_noting(sd_bus_message* message, UnknownWords& unknown);
+
 // One reply of ListLinks: u total, a(oa{sv}). `links` begins with the one asked for and may hold fewer than asked for.
 struct LinkPage {
   std::uint32_t total = 0;
   std::vector<SlotStatus> links;
+  UnknownWords unknown;
 };
 [[nodiscard]] int append_page(sd_bus_message* message, std::uint32_t total, std::span<const SlotStatus> links);
 [[nodiscard]] Result<LinkPage> read_page(sd_bus_message* message);

@@ -27,7 +27,7 @@
 
 #include "bus/handles.hpp"
 #include "bus/service.hpp"
-#include "cli/json.hpp"
+#include "support/status_json.hpp"
 
 namespace wopr {
 namespace {

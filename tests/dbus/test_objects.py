@@ -73,7 +73,7 @@ def test_a_link(start_service, connect):
         "BeforeMonitoring": {"port": {"correctable": {"RxErr": 7}, "nonfatal": {}, "fatal": {}}},
         "Lifetime": {"port": {"correctable": {"BadTLP": 3}}, "device": {"correctable": {"RxErr": 2}, "fatal": {"DLP": 1}}},
         "LifetimeSince": 1767225600000000,
-        "GoneSince": 0, "GoneName": "", "GoneIsGpu": False,
+        "Gone": {},
         "Lanes": {"port": {"errors": [5, 6], "parity": []}},
         "LinkSettings": {"width": 16, "retimers": 1, "autonomous_speed_disabled": False},
         "Latched": {"port": [], "device": []}, "LatchedSince": {},

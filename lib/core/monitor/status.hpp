@@ -85,6 +85,9 @@ struct SlotStatus {
   std::vector<std::string> advice;
   Figures figures;                 // the numbers behind the verdict, as of when it was last put into words
 
+  [[nodiscard]] EndStatus& end(Side side) { return side == Side::port ? port_end : device_end; }
+  [[nodiscard]] const EndStatus& end(Side side) const { return side == Side::port ? port_end : device_end; }
+
   // Any error counted at either end, this boot.
   [[nodiscard]] std::uint64_t errors() const;
 
@@ -106,6 +109,8 @@ struct Status {
   std::vector<SlotStatus> slots;   // in the port's BDF order
   std::vector<Error> problems;     // what could not be read
   std::vector<std::string> notes;  // what the reader should know of the whole machine ("run as root to …")
+
+  friend bool operator==(const Status&, const Status&) = default;
 };
 
 // The slots a device stood in during this run and left, by name; those of GPUs first.

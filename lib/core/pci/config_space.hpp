@@ -102,7 +102,6 @@ struct ConfigSpace {
 
   // False for an ordinary user (64 bytes): absence of a capability then says nothing.
   [[nodiscard]] bool capabilities_readable() const { return bytes_read > 64; }
-  [[nodiscard]] bool extended_readable() const { return bytes_read > 256; }
 };
 
 // What of a capability parse_config_space looks at, in bytes from its beginning: the one list of registers of ours, for

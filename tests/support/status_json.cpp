@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// The way back from JSON to Status, apart from the writer because nlohmann's exceptions end in this file.
+// nlohmann's exceptions end in this file.
+#include "support/status_json.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
-#include <span>
-
-#include "json.hpp"
+#include <type_traits>
 
 #include "core/base/rfc3339.hpp"
+#include "core/monitor/status_fields.hpp"
 
 namespace wopr {
 namespace {
@@ -98,7 +99,7 @@ SeverityCounts before_of(const Json& flat, const Json& uncorrectable) {
   return before;
 }
 
-void read_latched(const Json& slot, const char* side, EndStatus& end) {
+void read_latched(const Json& slot, const std::string& side, EndStatus& end) {
   const auto& latched = slot.at("latched").at(side);
   end.latched_read = !latched.is_null();
   if (!end.latched_read) return;
@@ -110,13 +111,11 @@ void read_latched(const Json& slot, const char* side, EndStatus& end) {
   }
 }
 
-EndStatus end_of(const Json& slot, const char* side) {
-  EndStatus end;
+void read_end(const Json& slot, const std::string& side, EndStatus& end) {
   const auto& evidence = slot.at("evidence");
   end.evidence.evidence = word_of<Evidence>(evidence.at(side));
-  const std::string prefix = side;
-  end.evidence.verified = evidence.value(prefix + "_verified", evidence.at("verified").get<bool>());
-  end.evidence.reason = evidence.value(prefix + "_reason", evidence.at("reason").get<std::string>());
+  end.evidence.verified = evidence.value(side + "_verified", evidence.at("verified").get<bool>());
+  end.evidence.reason = evidence.value(side + "_reason", evidence.at("reason").get<std::string>());
   end.counts[Severity::correctable] = optional_counts(slot.at("correctable").at(side));
   if (const auto& uncorrectable = slot.at("uncorrectable").at(side); !uncorrectable.is_null()) {
     end.counts[Severity::nonfatal] = optional_counts(uncorrectable.at("nonfatal"));
@@ -126,10 +125,6 @@ EndStatus end_of(const Json& slot, const char* side) {
   end.before_monitoring =
       before_of(slot.at("before_monitoring").at(side), apart == slot.end() ? Json{} : apart->at(side));
   read_latched(slot, side, end);
-  if (const auto records = slot.find("firmware_records"); records != slot.end()) {
-    end.firmware_records = optional_counts(records->at(side));
-  }
-  return end;
 }
 
 // A name this program does not know is a bit it would not show.
@@ -144,14 +139,13 @@ std::optional<std::uint32_t> root_status_of(const Json& slot) {
   return status;
 }
 
-std::optional<Lifetime> lifetime_of(const Json& slot) {
-  const auto found = slot.find("lifetime");
-  if (found == slot.end() || found->is_null()) return std::nullopt;
+std::optional<Lifetime> lifetime_of(const Json& json) {
+  if (json.is_null()) return std::nullopt;
   Lifetime lifetime;
-  lifetime.since = time_of(found->at("since"));
+  lifetime.since = time_of(json.at("since"));
   for (const auto side : sides) {
     const std::string name{to_string(side)};
-    lifetime.counts[side] = before_of(found->at(name), found->at("uncorrectable").at(name));
+    lifetime.counts[side] = before_of(json.at(name), json.at("uncorrectable").at(name));
   }
   return lifetime;
 }
@@ -187,52 +181,79 @@ LaneRegisters end_lanes_of(const Json& json) {
 }
 
 // "meaning" is made from the rest.
-LinkLanes lanes_of(const Json& slot) {
-  const auto found = slot.find("lanes");
-  if (found == slot.end() || found->is_null()) return {};
+LinkLanes lanes_of(const Json& json) {
+  if (json.is_null()) return {};
   LinkLanes lanes;
-  for (const auto side : sides) lanes.at(side) = end_lanes_of(found->at(std::string{to_string(side)}));
-  lanes.width = optional_member<unsigned>(*found, "width").value_or(0);
-  lanes.retimers = optional_member<unsigned>(*found, "retimers");
-  lanes.autonomous_speed_disabled = optional_member<bool>(*found, "autonomous_speed_disabled");
-  lanes.capped_speed_gts = optional_member<double>(*found, "capped_speed_gts");
+  for (const auto side : sides) lanes.at(side) = end_lanes_of(json.at(std::string{to_string(side)}));
+  lanes.width = optional_member<unsigned>(json, "width").value_or(0);
+  lanes.retimers = optional_member<unsigned>(json, "retimers");
+  lanes.autonomous_speed_disabled = optional_member<bool>(json, "autonomous_speed_disabled");
+  lanes.capped_speed_gts = optional_member<double>(json, "capped_speed_gts");
   return lanes;
+}
+
+void read(const Json& json, std::string& out) { out = json.is_null() ? std::string{} : json.get<std::string>(); }
+void read(const Json& json, bool& out) { out = json.get<bool>(); }
+void read(const Json& json, unsigned& out) { out = json.get<unsigned>(); }
+void read(const Json& json, std::uint64_t& out) { out = json.get<std::uint64_t>(); }
+void read(const Json& json, std::vector<std::string>& out) { out = json.get<std::vector<std::string>>(); }
+void read(const Json& json, WallTime& out) { out = time_of(json); }
+void read(const Json& json, Bdf& out) { out = bdf_of(json); }
+void read(const Json& json, std::optional<Bdf>& out) { out = optional_bdf(json); }
+void read(const Json& json, std::optional<Counts>& out) { out = optional_counts(json); }
+void read(const Json& json, std::optional<GpuIdentity>& out) { out = gpu_of(json); }
+void read(const Json& json, std::optional<RootPortMessages>& out) { out = messages_of(json); }
+void read(const Json& json, LinkStatus& out) { out = link_of(json); }
+void read(const Json& json, LinkLanes& out) { out = lanes_of(json); }
+void read(const Json& json, std::optional<Lifetime>& out) { out = lifetime_of(json); }
+void read(const Json& json, std::optional<DeviceGone>& out) {
+  if (json.is_null()) return;
+  out = DeviceGone{time_of(json.at("since")), text_member(json, "name"), json.at("gpu").get<bool>()};
+}
+void read(const Json& json, std::vector<Bdf>& out) {
+  for (const auto& function : json) out.push_back(bdf_of(function));
+}
+void read(const Json& json, Figures& out) {
+  for (const auto& [name, value] : json.items()) out.emplace_back(name, value.get<double>());
+}
+void read(const Json& json, std::vector<Error>& out) {
+  for (const auto& problem : json) {
+    out.push_back({problem.at("what").get<std::string>(), text_member(problem, "where"), text_member(problem, "advice")});
+  }
+}
+template <Worded E>
+void read(const Json& json, E& out) {
+  out = word_of<E>(json);
+}
+void read(const Json& json, std::vector<SlotStatus>& out);
+
+// What is told under its own name, as it is; the others are read by hand.
+template <class F, class Subject>
+void read_field(const Json& json, Subject& subject) {
+  const auto found = json.find(std::string{F::name});
+  if (found == json.end()) return;
+  if constexpr (F::of_ends) {
+    for (const auto side : sides) read(found->at(std::string{to_string(side)}), F::of(subject.end(side)));
+  } else if constexpr (!std::is_same_v<std::remove_cvref_t<decltype(F::of(subject))>, Subject>) {
+    read(*found, F::of(subject));
+  }
 }
 
 SlotStatus slot_of(const Json& json) {
   SlotStatus slot;
-  slot.slot = {json.at("slot").get<std::string>(), word_of<SlotSource>(json.at("slot_source")),
-               text_member(json, "slot_note")};
-  slot.port = bdf_of(json.at("port"));
-  slot.hop = json.at("hop").get<unsigned>();
-  slot.upstream = optional_bdf(json.at("upstream"));
-  slot.device = optional_bdf(json.at("device"));
-  for (const auto& function : json.at("functions")) slot.functions.push_back(bdf_of(function));
-  slot.name = text_member(json, "name");
-  slot.driver = text_member(json, "driver");
-  slot.gpu = gpu_of(json.at("gpu"));
-  slot.link = link_of(json.at("link"));
-  slot.lanes = lanes_of(json);
-  slot.port_end = end_of(json, "port");
-  slot.device_end = end_of(json, "device");
+  if (!json.contains("port")) reject("a link without its port");
+  SlotFields::each([&]<class F>(F) {
+    if constexpr (F::name != "root_error_status") read_field<F>(json, slot);
+  });
+  for (const auto side : sides) read_end(json, std::string{to_string(side)}, slot.end(side));
   slot.root_error_status = root_status_of(json);
-  slot.root_port_messages = messages_of(json.at("root_port_messages"));
-  slot.lifetime = lifetime_of(json);
-  if (const auto gone = json.find("gone"); gone != json.end()) {
-    slot.gone = DeviceGone{time_of(gone->at("since")), text_member(*gone, "name"), gone->at("gpu").get<bool>()};
-  }
-  slot.unattributed = optional_member<std::uint64_t>(json, "unattributed").value_or(0);
   slot.lower_bound = json.at("correctable").at("lower_bound").get<bool>();
-  slot.grade = word_of<Grade>(json.at("grade"));
-  slot.riser_candidate = json.at("riser_candidate").get<bool>();
-  slot.confidence = text_member(json, "confidence");
-  slot.direction = word_of<Direction>(json.at("direction"));
-  slot.reasons = json.at("reasons").get<std::vector<std::string>>();
-  slot.advice = json.at("advice").get<std::vector<std::string>>();
-  if (const auto figures = json.find("figures"); figures != json.end()) {
-    for (const auto& [name, value] : figures->items()) slot.figures.emplace_back(name, value.get<double>());
-  }
   return slot;
+}
+
+void read(const Json& json, std::vector<SlotStatus>& out) {
+  if (json.size() > most_slots) reject(fmt::format("{} slots; at most {} are read", json.size(), most_slots));
+  for (const auto& slot : json) out.push_back(slot_of(slot));
 }
 
 Status status_of(const Json& json) {
@@ -240,24 +261,9 @@ Status status_of(const Json& json) {
     reject(fmt::format("schema {} of the status is not {}, the one this program reads", schema, Status::schema));
   }
   Status status;
-  status.host = json.at("host").get<std::string>();
-  status.monitor = json.at("monitor").get<std::string>();
-  status.boot_id = json.at("boot_id").get<std::string>();
-  status.kernel = text_member(json, "kernel");
-  status.since = time_of(json.at("since"));
-  status.now = time_of(json.at("now"));
+  StatusFields::each([&]<class F>(F) { read_field<F>(json, status); });
   status.board_vendor = json.at("board").at("vendor").get<std::string>();
   status.board_name = json.at("board").at("name").get<std::string>();
-  const auto& slots = json.at("slots");
-  if (slots.size() > most_slots) reject(fmt::format("{} slots; at most {} are read", slots.size(), most_slots));
-  for (const auto& slot : slots) status.slots.push_back(slot_of(slot));
-  for (const auto& problem : json.value("problems", Json::array())) {
-    status.problems.push_back(
-        {problem.at("what").get<std::string>(), text_member(problem, "where"), text_member(problem, "advice")});
-  }
-  status.config_closed = text_member(json, "config_closed");
-  status.degraded = text_member(json, "degraded");
-  status.notes = json.value("notes", std::vector<std::string>{});
   return status;
 }
 
