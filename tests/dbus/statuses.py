@@ -34,6 +34,7 @@ def slot(label="PCIE3", port="0000:c0:01.1", device="0000:c2:00.0", index=2):
                                             "device": {"nonfatal": {}, "fatal": {}}},
         "latched": {"port": [], "device": [], "root_port": ["CERcvd", "MultCERcvd"]},
         "latched_since": {"port": {}, "device": {}},
+        "counted_by_clearing": {"port": False, "device": True},
         "firmware_records": {"port": {"correctable": 3}, "device": {}},
         "lifetime": {"since": "2026-01-01T00:00:00Z", "port": {"BadTLP": 3}, "device": {"RxErr": 2, "DLP": 1},
                      "uncorrectable": {"port": {"nonfatal": {}, "fatal": {}}, "device": {"nonfatal": {}, "fatal": {"DLP": 1}}}},

@@ -79,6 +79,7 @@ def test_a_link(start_service, connect):
         "Latched": {"port": [], "device": []}, "LatchedSince": {},
         "RootErrorStatus": {"CERcvd": True, "MultCERcvd": True, "UERcvd": False, "MultUERcvd": False, "FirstFatal": False,
                             "NonFatalMsg": False, "FatalMsg": False},
+        "CountedByClearing": {"port": False, "device": True},
         "FirmwareRecords": {"port": {"correctable": 3}, "device": {}}, "RootPortMessages": {"correctable": 9, "fatal": 0},
         "Unattributed": 0, "LowerBound": False, "Grade": "clean", "RiserCandidate": False, "Confidence": "",
         "Direction": "none", "Reasons": ["3 episodes"], "Advice": [],

@@ -118,6 +118,7 @@ class Chance {
     for (auto& one : end.before_monitoring) one = counts();
     end.latched_read = coin();
     if (end.latched_read) end.latched = texts();
+    end.counted_by_clearing = coin();
     end.firmware_records = maybe([&] { return counts(); });
     if (end.latched_read && coin()) end.latched_since["RxErr"] = WallTime{std::chrono::microseconds{number() % 100'000}};
     return end;

@@ -44,6 +44,7 @@ Status eventful() {
   slot.advice = {"reseat the riser"};
   slot.root_port_messages = RootPortMessages{9, std::nullopt, 0};
   slot.root_error_status = 0x43;
+  slot.device_end.counted_by_clearing = true;
   slot.port_end.firmware_records = Counts{{"correctable", 4}, {"unknown", 1}};
   slot.device_end.firmware_records = Counts{};
   slot_named(status, "PCIE5").root_port_messages.reset();

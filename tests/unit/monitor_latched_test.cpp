@@ -97,8 +97,10 @@ TEST_F(MonitorLatched, NothingIsClearedUnlessTheHelperAgrees) {
 }
 
 TEST_F(MonitorLatched, ClearedBitsCountOncePerEndAndSample) {
+  EXPECT_FALSE(slot().device_end.counted_by_clearing);
   permit();
   EXPECT_TRUE(slot().lower_bound);
+  EXPECT_TRUE(slot().device_end.counted_by_clearing);
   EXPECT_EQ(find_count(*slot().device_end.counts[Severity::correctable], "RxErr"), 0U);
   for (int n = 0; n < 20; ++n) {
     look(gpu, rx_err);

@@ -213,6 +213,7 @@ void Clearing::show(const Topology& topology, const Link& link, Side side, EndSt
   const auto& sticky = counted({link.id, side});
   const bool counting = counts(topology, link, side);
   if (counting || sum(sticky.total()) != 0) {
+    status.counted_by_clearing = true;
     auto& counts = status.counts[Severity::correctable];
     if (!counts) counts.emplace();
     add(*counts, sticky.total());

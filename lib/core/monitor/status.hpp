@@ -34,6 +34,7 @@ struct EndStatus {
   std::vector<std::string> latched;             // status bits seen set in config space, where nobody counts
   std::map<std::string, WallTime> latched_since;  // when each was first seen; absent: it was set at our first look
   bool latched_read = false;                    // the status bits are looked at: none in `latched` means none set
+  bool counted_by_clearing = false;             // `counts` hold what cleared bits came to: at least so many happened
   std::optional<Counts> firmware_records;       // by severity: records of the firmware that moved no counter, in no count
 
   friend bool operator==(const EndStatus&, const EndStatus&) = default;

@@ -80,6 +80,7 @@ using SlotFields = FieldList<
     Field<"gone", &SlotStatus::gone>,
     Field<"latched">,   // latched, latched_since, latched_read
     Field<"root_error_status", &SlotStatus::root_error_status>,
+    EndField<"counted_by_clearing", &EndStatus::counted_by_clearing>,
     EndField<"firmware_records", &EndStatus::firmware_records>,
     Field<"root_port_messages", &SlotStatus::root_port_messages>,
     Field<"unattributed", &SlotStatus::unattributed>,
