@@ -220,8 +220,7 @@ std::string describe_firmware_records(const SlotStatus& slot) {
 
 bool counts_by_clearing(const SlotStatus& slot, Side side) {
   const auto& end = end_of(slot, side);
-  return slot.lower_bound && end.evidence.evidence == Evidence::sticky && end.counts[Severity::correctable] &&
-         find_count(*end.counts[Severity::correctable], "RxErr");
+  return end.counted_by_clearing && end.evidence.evidence == Evidence::sticky;
 }
 
 bool is_unseen(const SlotStatus& slot, Side side) {
