@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "core/base/rfc3339.hpp"
-#include "sink/history_file.hpp"
+#include "sink/reader_connection.hpp"
 #include "sink/store_fold.hpp"
 
 namespace wopr {

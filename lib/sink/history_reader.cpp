@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/base/rfc3339.hpp"
-#include "sink/history_pieces.hpp"
+#include "sink/piecewise_reader.hpp"
 #include "sink/record_reader.hpp"
 #include "sink/store_fold.hpp"
 
@@ -41,9 +41,9 @@ using Key = std::pair<std::int64_t, std::int64_t>;  // link, bucket
 
 std::string time_text(std::int64_t wall) { return to_rfc3339(WallTime(std::chrono::microseconds(wall))); }
 
-class Sums final : public HistoryPieces {
+class Sums final : public PiecewiseReader {
  public:
-  using HistoryPieces::HistoryPieces;
+  using PiecewiseReader::PiecewiseReader;
 
  private:
   // Who asks for an address means the link that is there.

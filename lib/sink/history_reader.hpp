@@ -16,7 +16,7 @@
 
 namespace wopr {
 
-class HistoryPieces;
+class PiecewiseReader;
 
 class HistoryReader {
  public:
@@ -28,7 +28,7 @@ class HistoryReader {
   [[nodiscard]] std::expected<std::optional<std::string>, StoreFailure> next();
 
  private:
-  std::unique_ptr<HistoryPieces> pieces_;
+  std::unique_ptr<PiecewiseReader> pieces_;
 };
 
 }  // namespace wopr

@@ -31,9 +31,9 @@ Json optional_number(const SQLite::Column& column) {
 
 std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
 
-class Records final : public HistoryPieces {
+class Records final : public PiecewiseReader {
  public:
-  using HistoryPieces::HistoryPieces;
+  using PiecewiseReader::PiecewiseReader;
 
  private:
   std::string opening(LinkNames& names) override {
@@ -239,7 +239,7 @@ class Records final : public HistoryPieces {
 
 }  // namespace
 
-std::unique_ptr<HistoryPieces> read_records(std::filesystem::path file, HistoryQuery query) {
+std::unique_ptr<PiecewiseReader> read_records(std::filesystem::path file, HistoryQuery query) {
   return std::make_unique<Records>(std::move(file), std::move(query));
 }
 

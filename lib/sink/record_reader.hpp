@@ -8,10 +8,10 @@
 #include <memory>
 
 #include "core/history/history_query.hpp"
-#include "sink/history_pieces.hpp"
+#include "sink/piecewise_reader.hpp"
 
 namespace wopr {
 
-[[nodiscard]] std::unique_ptr<HistoryPieces> read_records(std::filesystem::path file, HistoryQuery query);
+[[nodiscard]] std::unique_ptr<PiecewiseReader> read_records(std::filesystem::path file, HistoryQuery query);
 
 }  // namespace wopr

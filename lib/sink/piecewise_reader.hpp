@@ -14,16 +14,16 @@
 #include "core/history/history_query.hpp"
 #include "core/history/history_writer.hpp"
 #include "sink/database.hpp"
-#include "sink/history_file.hpp"
+#include "sink/reader_connection.hpp"
 
 namespace wopr {
 
-class HistoryPieces {
+class PiecewiseReader {
  public:
-  HistoryPieces(std::filesystem::path file, HistoryQuery query) : file_(std::move(file)), query_(std::move(query)) {}
-  virtual ~HistoryPieces() = default;
-  HistoryPieces(const HistoryPieces&) = delete;
-  HistoryPieces& operator=(const HistoryPieces&) = delete;
+  PiecewiseReader(std::filesystem::path file, HistoryQuery query) : file_(std::move(file)), query_(std::move(query)) {}
+  virtual ~PiecewiseReader() = default;
+  PiecewiseReader(const PiecewiseReader&) = delete;
+  PiecewiseReader& operator=(const PiecewiseReader&) = delete;
 
   // The next lines, each with its newline; absent when all is said. Not to be asked again after a failure.
   [[nodiscard]] std::expected<std::optional<std::string>, StoreFailure> next();

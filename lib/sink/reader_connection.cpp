@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "sink/history_file.hpp"
+#include "sink/reader_connection.hpp"
 
 #include <algorithm>
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "sink/history_pieces.hpp"
+#include "sink/piecewise_reader.hpp"
 
 #include <utility>
 
 namespace wopr {
 
-std::expected<std::optional<std::string>, StoreFailure> HistoryPieces::next() {
+std::expected<std::optional<std::string>, StoreFailure> PiecewiseReader::next() {
   try {
     if (!database_) {
       auto text = begin();
@@ -22,7 +22,7 @@ std::expected<std::optional<std::string>, StoreFailure> HistoryPieces::next() {
   }
 }
 
-std::string HistoryPieces::begin() {
+std::string PiecewiseReader::begin() {
   database_ = open_to_read(file_);
   statements_.emplace(*database_);
   names_ = read_link_names(*statements_, query_);
@@ -33,7 +33,7 @@ std::string HistoryPieces::begin() {
   return text;
 }
 
-void HistoryPieces::end_boot() {
+void PiecewiseReader::end_boot() {
   if (++boot_ < boots_.size()) begin_boot();
 }
 
