@@ -10,7 +10,9 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <mutex>
+#include <optional>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -44,7 +46,7 @@ struct Membership::Shared {
   };
   struct Found {
     std::uint64_t number;
-    bool member;
+    std::optional<bool> member;
   };
 
   Lookup lookup;
@@ -54,6 +56,15 @@ struct Membership::Shared {
   std::deque<Question> questions;
   std::vector<Found> found;
   bool stopping = false;
+
+  // Absent when it could not be found out, as when memory is not to be had.
+  [[nodiscard]] std::optional<bool> find(uid_t uid) const {
+    try {
+      return lookup(uid);
+    } catch (const std::exception&) {
+      return std::nullopt;
+    }
+  }
 
   void run() {
     // Signals are the loop's.
@@ -67,7 +78,7 @@ struct Membership::Shared {
       const auto question = questions.front();
       questions.pop_front();
       lock.unlock();
-      const bool member = lookup(question.uid);
+      const auto member = find(question.uid);
       lock.lock();
       found.push_back({question.number, member});
       const std::uint64_t one = 1;

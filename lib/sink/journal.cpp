@@ -10,6 +10,7 @@
 
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -51,6 +52,16 @@ struct JournalSink::State {
   bool busy = false;
   bool stopping = false;
 
+  // A record that could not be made, for want of memory, say, is one that is lost; the service goes on.
+  bool tell(const JournalRecord& record) {
+    try {
+      if (!send(record, identifier) && fallback) fallback(record);
+      return true;
+    } catch (const std::exception&) {
+      return false;
+    }
+  }
+
   void run() {
     std::unique_lock lock(mutex);
     for (;;) {
@@ -63,8 +74,12 @@ struct JournalSink::State {
       }
       busy = true;
       lock.unlock();
-      if (!send(record, identifier) && fallback) fallback(record);
+      const bool told = tell(record);
       lock.lock();
+      if (!told) {
+        ++dropped;
+        ++dropped_untold;
+      }
       busy = false;
       changed.notify_all();
     }

@@ -49,8 +49,8 @@ class Store : public HistoryBackend {
   // Folds what has grown old and keeps the file within its limit, a bounded amount of work at a time. True: there is
   // more to do.
   std::expected<bool, StoreFailure> maintain();
-  // Reads all of the file and finds damage that has not been stumbled over yet.
-  std::expected<void, StoreFailure> check();
+  // Reads all of the file and finds damage that has not been stumbled over yet, and values that cannot be.
+  virtual std::expected<void, StoreFailure> check();
 
   // For the next maintain() on.
   void set_limits(const StoreLimits& limits);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "sink/store_thread.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
@@ -9,18 +8,17 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <condition_variable>
-#include <list>
+#include <exception>
 #include <mutex>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "core/base/unique_fd.hpp"
+#include "sink/answers.hpp"
 #include "sink/epoch_reader.hpp"
-#include "sink/history_reader.hpp"
+#include "sink/upkeep.hpp"
 
 namespace wopr {
 namespace {
@@ -29,9 +27,6 @@ using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
 constexpr std::size_t most_questions = 8;
-constexpr auto reader_patience = 60s;  // a reader that takes nothing for so long is left
-constexpr auto maintenance_interval = 1h;
-constexpr auto check_interval = 24h;
 constexpr auto losses_apart = 24h;  // that have one cause, or not
 
 void signal_event(int fd) {
@@ -42,72 +37,6 @@ void clear_event(int fd) {
   std::uint64_t number = 0;
   (void)!read(fd, &number, sizeof number);
 }
-
-// One question, as far as it is answered. Whether a write to the asker's pipe waits is for the asker to say, who holds
-// the same open pipe, whatever it was set to when it came. What is spliced from a pipe of our own never waits.
-struct Answering {
-  Answering(HistoryReader asked, UniqueFd into) : reader(std::move(asked)), pipe(std::move(into)) {}
-
-  std::optional<HistoryReader> reader;
-  UniqueFd pipe;
-  std::string text;  // not yet in our pipe
-  bool all_read = false;
-  Clock::time_point alive = Clock::now();
-  UniqueFd outlet;  // our pipe
-  UniqueFd inlet;
-  std::size_t held = 0;  // bytes in it
-
-  // False when it is over: all said, or nobody listens.
-  bool go_on() {
-    if (text.empty() && !all_read) {
-      auto more = reader ? reader->next() : std::expected<std::optional<std::string>, StoreFailure>(std::unexpect);
-      if (!more) {
-        text = "{\"kind\":\"error\",\"text\":\"the history cannot be read now\"}\n";
-        all_read = true;
-      } else if (*more) {
-        text = std::move(**more);
-      } else {
-        // The reader's end of file cannot tell an end from a crash; this line can.
-        text = "{\"kind\":\"end\"}\n";
-        all_read = true;
-      }
-    }
-    return pass_on() && (!all_read || !text.empty() || held != 0);
-  }
-
-  // Closes the file; who asked is told so, once what was read has been passed on.
-  void give_up() { reader.reset(); }
-
- private:
-  // False when nobody listens, or has not for long.
-  bool pass_on() {
-    if (!inlet && !make_pipe()) return false;
-    for (;;) {
-      const auto put = text.empty() ? 0 : write(inlet.get(), text.data(), text.size());
-      if (put > 0) {
-        text.erase(0, static_cast<std::size_t>(put));
-        held += static_cast<std::size_t>(put);
-      }
-      if (held == 0) return true;
-      const auto moved = splice(outlet.get(), nullptr, pipe.get(), nullptr, held, SPLICE_F_NONBLOCK);
-      if (moved > 0) {
-        held -= static_cast<std::size_t>(moved);
-        alive = Clock::now();
-        continue;
-      }
-      if (moved < 0 && errno == EINTR) continue;
-      return moved < 0 && errno == EAGAIN && Clock::now() - alive < reader_patience;
-    }
-  }
-
-  bool make_pipe() {
-    std::array<int, 2> ends{};
-    if (pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) return false;
-    outlet = UniqueFd(ends[0]);
-    inlet = UniqueFd(ends[1]);
-    return true;
-  }
-};
 
 // The next of waits that double.
 std::chrono::milliseconds longer(std::chrono::milliseconds wait, std::chrono::milliseconds first,
@@ -142,6 +71,7 @@ struct StoreThread::State {
   bool accepting = false;
   bool ended = false;
   std::optional<Clock::time_point> waiting_since;  // something is to be written, and no attempt has ended since
+  std::optional<Clock::time_point> looking_since;  // the file is being looked through, and what is to be written waits for that
   std::optional<HistorySummary> known;  // read late, for the owner
   std::optional<StoreLimits> new_limits;
 
@@ -149,15 +79,16 @@ struct StoreThread::State {
   std::unique_ptr<Store> store;
   std::unique_ptr<HistoryWriter> writer;
   bool totals_lost = false;  // the file was damaged when it was to be read first
-  std::list<Answering> answering;
+  std::optional<Answers> answers;
   std::chrono::milliseconds delay{};
   Clock::time_point retry_at{};
   Clock::time_point lost_at{};             // the last time that a write found the file lost
   std::chrono::milliseconds loss_delay{};  // after that; 0: never yet
-  Clock::time_point maintain_at{};
-  Clock::time_point check_at{};
+  Upkeep upkeep;
 
   void run();
+  void loop();
+  void survive(const std::exception& surprise);
   bool take();
   void try_to_load();
   void tell(std::string degraded);
@@ -167,6 +98,7 @@ struct StoreThread::State {
   void try_to_write();
   [[nodiscard]] std::chrono::milliseconds delay_after_loss();
   void look_after();
+  [[nodiscard]] Result<LedgerState> judge_one(const EpochQuestion& question) const;
   void judge_epochs();
   void answer_all();
   void wait();
@@ -193,13 +125,16 @@ void StoreThread::State::tell(std::string degraded) {
 
 // REQUIRES: the mutex is held.
 bool StoreThread::State::hangs() const {
-  return report.degraded.empty() && waiting_since && Clock::now() - *waiting_since > options.patience;
+  if (!report.degraded.empty() || !waiting_since) return false;
+  // To read all of a large file may take its time. The disk is not to blame, for a while.
+  if (looking_since) return Clock::now() - *looking_since > options.check_patience;
+  return Clock::now() - *waiting_since > options.patience;
 }
 
 // Their connections would keep what the file has lost, and the next of this process would share it.
 void StoreThread::State::end_readers_if_they_must() {
   if (!store->take_readers_must_go()) return;
-  for (auto& each : answering) each.give_up();
+  answers->give_up();
 }
 
 bool StoreThread::State::is_stopping() {
@@ -223,12 +158,10 @@ bool StoreThread::State::take() {
   }
   if (limits) {
     store->set_limits(*limits);
-    maintain_at = Clock::now();
+    upkeep.maintain_soon();
   }
   if (!batch.empty() && writer) writer->take(std::move(batch));
-  for (auto& [query, pipe] : asked) {
-    answering.emplace_back(HistoryReader(options.file, std::move(query)), std::move(pipe));
-  }
+  for (auto& [query, pipe] : asked) answers->begin(std::move(query), std::move(pipe));
   return true;
 }
 
@@ -280,21 +213,35 @@ std::chrono::milliseconds StoreThread::State::delay_after_loss() {
 
 void StoreThread::State::look_after() {
   if (!writer || delay != 0ms) return;
-  const auto now = Clock::now();
-  const auto hear = [&](const StoreFailure& failure) {
+  const auto hear = [&](const std::expected<void, StoreFailure>& done) {
+    if (done) return;
     end_readers_if_they_must();
-    if (failure.kind != StoreFailure::Kind::lost) return;
+    if (done.error().kind != StoreFailure::Kind::lost) return;
     writer->store_is_lost();
-    tell(to_string(failure.error));
+    tell(to_string(done.error().error));
   };
-  if (now >= maintain_at) {
-    const auto more = store->maintain();
-    if (!more) hear(more.error());
-    maintain_at = now + (more && *more ? std::chrono::seconds(1) : std::chrono::seconds(maintenance_interval));
+  if (upkeep.maintenance_is_due()) hear(upkeep.maintain(*store));
+  if (!upkeep.check_is_due()) return;
+  {
+    const std::lock_guard lock(mutex);
+    looking_since = Clock::now();
   }
-  if (now >= check_at) {
-    if (const auto sound = store->check(); !sound) hear(sound.error());
-    check_at = now + check_interval;
+  const auto done = upkeep.check(*store);
+  {
+    const std::lock_guard lock(mutex);
+    looking_since.reset();
+    if (waiting_since) waiting_since = Clock::now();
+  }
+  hear(done);
+}
+
+Result<LedgerState> StoreThread::State::judge_one(const EpochQuestion& question) const {
+  try {
+    const auto records = read_epoch(options.file, question);
+    if (!records) return std::unexpected(records.error().error);
+    return wopr::judge_again(question, *records);
+  } catch (const std::exception& surprise) {
+    return fail(surprise.what(), options.file.string());
   }
 }
 
@@ -308,9 +255,7 @@ void StoreThread::State::judge_epochs() {
   for (auto& [number, question] : asked) {
     Result<LedgerState> answer = fail("the history cannot be written now", {}, "try again when it can: see wopr-aer status");
     if (writer && writer->idle()) {
-      const auto records = read_epoch(options.file, question);
-      if (records) answer = wopr::judge_again(question, *records);
-      else answer = std::unexpected(records.error().error);
+      answer = judge_one(question);
     }
     const std::lock_guard lock(mutex);
     judged.push_back({number, std::move(answer)});
@@ -319,32 +264,27 @@ void StoreThread::State::judge_epochs() {
 }
 
 void StoreThread::State::answer_all() {
-  std::list<Answering> answered;  // their pipes close last: who has read an answer's end may ask again at once
-  for (auto it = answering.begin(); it != answering.end();) {
-    const auto each = it++;
-    if (!each->go_on()) answered.splice(answered.end(), answering, each);
+  const auto over = answers->go_on();
+  if (over == 0) return;
+  {
+    const std::lock_guard lock(mutex);
+    open_questions -= over;
   }
-  if (answered.empty()) return;
-  const std::lock_guard lock(mutex);
-  open_questions -= answered.size();
+  answers->drop_ended();  // who has read an answer's end may ask again at once
 }
 
 void StoreThread::State::wait() {
   std::vector<pollfd> descriptors{{wake.get(), POLLIN, 0}};
-  for (const auto& each : answering) descriptors.push_back({each.pipe.get(), POLLOUT, 0});
+  answers->add_to(descriptors);
   const auto now = Clock::now();
-  auto until = std::min(maintain_at, check_at);
+  auto until = upkeep.due();
   if (delay != 0ms) until = std::min(until, retry_at);
-  if (!answering.empty()) until = std::min(until, now + 1s);
+  if (!answers->empty()) until = std::min(until, now + 1s);
   const auto wait = std::chrono::ceil<std::chrono::milliseconds>(std::max(until - now, Clock::duration{})).count();
   (void)poll(descriptors.data(), descriptors.size(), static_cast<int>(std::min<std::int64_t>(wait, 3'600'000)));
 }
 
-void StoreThread::State::run() {
-  // A reader that has gone is an error of write(), not the end of the service.
-  sigset_t signals;
-  sigfillset(&signals);
-  (void)pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+void StoreThread::State::loop() {
   while (take()) {
     try_to_load();
     try_to_write();
@@ -361,6 +301,36 @@ void StoreThread::State::run() {
   store->close();
 }
 
+// What nobody expected, such as memory that is not to be had, ends no service: the connection begins anew and what waits
+// to be written is tried again, later each time. Who asked asks again.
+void StoreThread::State::survive(const std::exception& surprise) {
+  store->close();
+  delay = longer(delay, options.first_retry, options.last_retry);
+  retry_at = Clock::now() + delay;
+  {
+    const std::lock_guard lock(mutex);
+    looking_since.reset();
+    open_questions -= answers->drop_all();
+  }
+  tell(to_string(Error{fmt::format("cannot be used: {}", surprise.what()), options.file.string(), {}}));
+}
+
+void StoreThread::State::run() {
+  // A reader that has gone is an error of write(), not the end of the service.
+  sigset_t signals;
+  sigfillset(&signals);
+  (void)pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  for (;;) {
+    try {
+      return loop();
+    } catch (const std::exception& surprise) {
+      if (is_stopping()) return;
+      survive(surprise);
+    }
+    wait();
+  }
+}
+
 StoreThread::StoreThread(StoreOptions options, std::unique_ptr<Store> store,
                          std::optional<HistorySummary> known, std::string trouble)
     : state_(std::make_shared<State>()) {
@@ -372,8 +342,8 @@ StoreThread::StoreThread(StoreOptions options, std::unique_ptr<Store> store,
     s.accepting = true;
   }
   s.report.degraded = std::move(trouble);
-  s.maintain_at = Clock::now() + 60s;
-  s.check_at = Clock::now() + s.options.first_check;
+  s.answers.emplace(s.options.file);
+  s.upkeep = Upkeep(Clock::now(), s.options.first_check);
   // Detached, and the owner of its state: a disk that hangs must not hold up our end.
   std::thread([state = state_] {
     state->run();

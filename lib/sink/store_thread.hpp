@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // The thread that waits for the disk, so that nobody else does. Batches go in at any time and wait in bounded memory
-// (core/history/history_writer.hpp); questions are answered here too, from a connection of their own, into a pipe, a piece at a
-// time. What the owner of the store must know comes out as a StoreReport, and a descriptor that becomes readable says
+// (core/history/history_writer.hpp); questions are answered here too (sink/answers.hpp), and the file is kept in order
+// (sink/upkeep.hpp). What the owner of the store must know comes out as a StoreReport, and a descriptor that becomes readable says
 // that there is a new one.
 #pragma once
 
@@ -40,6 +40,7 @@ struct StoreOptions {
   // them would fill the disk with what is set aside.
   std::chrono::milliseconds last_loss_retry{3'600'000};
   std::chrono::milliseconds patience{15'000};  // a disk that takes longer is said to hang
+  std::chrono::milliseconds check_patience{600'000};  // and one on which the daily look through the file takes longer
   std::chrono::milliseconds first_check{30'000};  // after the start the file is looked through, and each day after that
 };
 
