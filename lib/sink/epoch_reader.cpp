@@ -4,10 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <exception>
 #include <map>
 #include <utility>
 
 #include "core/base/rfc3339.hpp"
+#include "sink/checked_row.hpp"
 #include "sink/reader_connection.hpp"
 #include "sink/store_fold.hpp"
 
@@ -30,16 +32,17 @@ class Reading {
   std::expected<EpochRecords, StoreFailure> read() {
     auto& link = bound(statements_("SELECT id FROM link WHERE path=?"), question_.link);
     if (!link.executeStep()) return refuse("the history does not know this link", {});
-    link_ = link.getColumn(0).getInt64();
+    link_ = CheckedRow(link, "link").number(0);
     if (auto fine = check(); !fine) return std::unexpected(fine.error());
     EpochRecords records;
     auto& boots = bound(statements_("SELECT id, zero, last FROM boot WHERE id>=? ORDER BY id"), begin_.boot);
     while (boots.executeStep()) {
-      const auto id = boots.getColumn(0).getInt64();
+      const CheckedRow row(boots, "boot");
+      const auto id = row.number(0);
       auto& boot = records.boots.emplace_back();
-      boot.zero = WallTime(std::chrono::microseconds(boots.getColumn(1).getInt64()));
+      boot.zero = WallTime(std::chrono::microseconds(row.wall_time(1)));
       boot.from = time(id == begin_.boot ? begin_.at : 0);
-      boot.until = time(boots.getColumn(2).getInt64());
+      boot.until = time(row.length(2));
       fill(boot, id, id == begin_.boot ? begin_.at : INT64_MIN);
     }
     return records;
@@ -49,9 +52,10 @@ class Reading {
   static Nanoseconds time(std::int64_t us) { return std::chrono::microseconds(us); }
 
   [[nodiscard]] std::expected<void, StoreFailure> check() {
-    auto& age = bound(statements_("SELECT sum(last) FROM boot WHERE id>=?"), begin_.boot);
-    (void)age.executeStep();
-    if (age.getColumn(0).getInt64() - begin_.at > oldest_us) {
+    std::int64_t age = 0;
+    auto& boots = bound(statements_("SELECT last FROM boot WHERE id>=?"), begin_.boot);
+    while (boots.executeStep()) add_up(age, CheckedRow(boots, "boot").length(0));
+    if (distance(begin_.at, age) > oldest_us) {
       return refuse("that is too long ago to judge again what came since", "mark the slot as of now, or within 90 days");
     }
     auto& coarse = bound(statements_("SELECT zero+max(delta.until) FROM delta JOIN boot ON boot.id=delta.boot WHERE link=? AND "
@@ -60,12 +64,12 @@ class Reading {
     if (coarse.executeStep()) {
       return refuse("of errors since then only the hour is still known, which is too little to judge them by",
                     fmt::format("a mark can be dated back to {}",
-                                to_rfc3339(WallTime(std::chrono::microseconds(coarse.getColumn(0).getInt64())))));
+                                to_rfc3339(WallTime(std::chrono::microseconds(CheckedRow(coarse, "delta").wall_time(0))))));
     }
     auto& many = bound(statements_("SELECT count(*) FROM delta WHERE link=? AND (boot>? OR (boot=? AND until>?))"), link_,
                        begin_.boot, begin_.boot, begin_.at);
     (void)many.executeStep();
-    if (many.getColumn(0).getInt64() > static_cast<std::int64_t>(most_deltas)) {
+    if (CheckedRow(many, "delta").number(0) > static_cast<std::int64_t>(most_deltas)) {
       return refuse(fmt::format("there are more than {} records of errors since then", most_deltas), "mark the slot as of now");
     }
     return {};
@@ -73,18 +77,19 @@ class Reading {
 
   void fill(EpochRecords::Boot& boot, std::int64_t id, std::int64_t from) {
     auto& deltas = bound(statements_("SELECT since, until, side, severity, name, count, evidence, watched FROM delta "
-                                     "JOIN token ON token.id=token WHERE boot=? AND until>? AND link=? ORDER BY until, delta.id"),
+                                     "LEFT JOIN token ON token.id=token WHERE boot=? AND until>? AND link=? ORDER BY until, delta.id"),
                          id, from, link_);
     while (deltas.executeStep()) {
       auto& delta = boot.deltas.emplace_back();
-      delta.from = time(deltas.getColumn(0).getInt64());
-      delta.to = time(deltas.getColumn(1).getInt64());
-      delta.side = static_cast<Side>(deltas.getColumn(2).getInt());
-      delta.severity = static_cast<Severity>(deltas.getColumn(3).getInt());
-      delta.token = deltas.getColumn(4).getString();
-      delta.count = from_column(deltas.getColumn(5).getInt64());
-      delta.evidence = static_cast<Evidence>(deltas.getColumn(6).getInt());
-      delta.watched = deltas.getColumn(7).getInt() != 0;
+      const CheckedRow row(deltas, "delta");
+      delta.from = time(row.boot_time(0));
+      delta.to = time(row.boot_time(1));
+      delta.side = row.word<Side>(2);
+      delta.severity = row.word<Severity>(3);
+      delta.token = row.name(4);
+      delta.count = row.count(5);
+      delta.evidence = row.word<Evidence>(6);
+      delta.watched = row.flag(7);
     }
     fill_hours(boot, id);
     auto& states = bound(statements_("SELECT at, speed, width, max_speed, max_width FROM state WHERE boot=? AND link=? "
@@ -92,11 +97,12 @@ class Reading {
                          id, link_);
     while (states.executeStep()) {
       auto& state = boot.states.emplace_back();
-      state.at = time(states.getColumn(0).getInt64());
-      if (!states.getColumn(1).isNull()) state.speed_gts = states.getColumn(1).getDouble();
-      if (!states.getColumn(2).isNull()) state.width = states.getColumn(2).getUInt();
-      if (!states.getColumn(3).isNull()) state.max_speed_gts = states.getColumn(3).getDouble();
-      if (!states.getColumn(4).isNull()) state.max_width = states.getColumn(4).getUInt();
+      const CheckedRow row(states, "state");
+      state.at = time(row.boot_time(0));
+      state.speed_gts = row.speed(1);
+      state.width = row.width(2);
+      state.max_speed_gts = row.speed(3);
+      state.max_width = row.width(4);
     }
   }
 
@@ -106,9 +112,9 @@ class Reading {
     auto& observed = bound(statements_("SELECT start, length, generation, watched, loaded FROM observed WHERE boot=? AND link=?"),
                            id, link_);
     while (observed.executeStep()) {
-      const auto start = std::max<std::int64_t>(observed.getColumn(0).getInt64(), 0);
-      const auto end = std::min<std::int64_t>(observed.getColumn(0).getInt64() + observed.getColumn(1).getInt64(),
-                                              microseconds_of(boot.until));
+      const CheckedRow row(observed, "observed");
+      const auto start = std::max<std::int64_t>(row.boot_time(0), 0);
+      const auto end = std::min<std::int64_t>(row.boot_time(0) + row.length(1), microseconds_of(boot.until));
       const auto from = std::max(start, microseconds_of(boot.from));
       if (end <= from) continue;
       auto& hour = hours[{start, end}];
@@ -116,9 +122,9 @@ class Reading {
       hour.to = time(end);
       const auto share = share_behind(statements_, id, start, end, from);
       const auto part = [&](int column) {
-        return time(static_cast<std::int64_t>(static_cast<double>(observed.getColumn(column).getInt64()) * share));
+        return time(static_cast<std::int64_t>(static_cast<double>(row.length(column)) * share));
       };
-      const auto generation = observed.getColumn(2).getUInt();
+      const auto generation = row.generation(2);
       hour.watched.at(generation) += part(3);
       hour.loaded.at(generation) += part(4);
     }
@@ -137,9 +143,10 @@ std::optional<BootPlace> place_of(Statements& statements, std::int64_t wall_us) 
   std::optional<BootPlace> place;
   auto& boots = statements("SELECT id, zero, last FROM boot ORDER BY id");
   while (boots.executeStep()) {
-    const auto zero = boots.getColumn(1).getInt64();
-    place = BootPlace{boots.getColumn(0).getInt64(), wall_us - zero};
-    if (zero + boots.getColumn(2).getInt64() >= wall_us) break;
+    const CheckedRow row(boots, "boot");
+    const auto zero = row.wall_time(1);
+    place = BootPlace{row.number(0), distance(zero, wall_us)};
+    if (zero + row.length(2) >= wall_us) break;
   }
   boots.reset();
   return place;
@@ -152,10 +159,11 @@ double share_behind(Statements& statements, std::int64_t boot, std::int64_t star
   std::int64_t behind = 0;
   auto& runs = bound(statements("SELECT since, until FROM watch WHERE boot=? AND until>? AND since<?"), boot, start, end);
   while (runs.executeStep()) {
-    const auto since = std::max(runs.getColumn(0).getInt64(), start);
-    const auto until = std::min(runs.getColumn(1).getInt64(), end);
-    whole += until - since;
-    behind += std::max<std::int64_t>(until - std::max(since, at), 0);
+    const CheckedRow row(runs, "watch");
+    const auto since = std::max(row.boot_time(0), start);
+    const auto until = std::min(row.boot_time(1), end);
+    add_up(whole, until - since);
+    add_up(behind, std::max<std::int64_t>(until - std::max(since, at), 0));
   }
   runs.reset();
   // A history from before runs were recorded.
@@ -174,7 +182,7 @@ std::expected<EpochRecords, StoreFailure> read_epoch(const std::filesystem::path
     auto records = Reading(statements, question, *begin).read();
     statements.reset();
     return records;
-  } catch (const SQLite::Exception& error) {
+  } catch (const std::exception& error) {
     return std::unexpected(failure_of(error, file.string()));
   }
 }

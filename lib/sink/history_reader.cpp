@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "sink/history_reader.hpp"
 
-#include <array>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <tuple>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "core/base/rfc3339.hpp"
+#include "sink/checked_row.hpp"
 #include "sink/piecewise_reader.hpp"
 #include "sink/record_reader.hpp"
 #include "sink/store_fold.hpp"
@@ -20,9 +20,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::int64_t window_us = 31 * day_us;  // of one boot, in one piece
 
-constexpr std::array side_names = {"port", "device"};
-constexpr std::array severity_names = {"correctable", "nonfatal", "fatal"};
-
 std::int64_t floor_to(std::int64_t value, std::int64_t unit) {
   const auto rest = ((value % unit) + unit) % unit;
   return value - rest;
@@ -31,7 +28,7 @@ std::int64_t floor_to(std::int64_t value, std::int64_t unit) {
 struct Sum {
   std::int64_t from = INT64_MAX;  // boot time
   std::int64_t to = 0;
-  std::map<std::tuple<int, int, std::string>, std::uint64_t> counts;  // side, severity, token
+  std::map<std::tuple<Side, Severity, std::string>, std::uint64_t> counts;
   std::uint64_t unwatched = 0;
   std::int64_t watched_us = 0;
   std::int64_t loaded_us = 0;
@@ -55,8 +52,8 @@ class Sums final : public PiecewiseReader {
   void begin_boot() override {
     const auto& boot = this->boot();
     boot_begins_ = true;
-    position_ = query().since ? std::max<std::int64_t>(query().since->time_since_epoch().count() - boot.zero, -1) : -1;
-    end_ = query().until ? std::min(query().until->time_since_epoch().count() - boot.zero, boot.last) : boot.last;
+    position_ = query().since ? std::max<std::int64_t>(distance(boot.zero, query().since->time_since_epoch().count()), -1) : -1;
+    end_ = query().until ? std::min(distance(boot.zero, query().until->time_since_epoch().count()), boot.last) : boot.last;
     // The observed hour that began before the boot's first instant has a negative start.
     if (position_ < 0) position_ = -day_us;
   }
@@ -75,7 +72,7 @@ class Sums final : public PiecewiseReader {
   std::string piece() override {
     const auto& boot = this->boot();
     const auto from = position_;
-    const auto to = std::min(end_, from + window_us);
+    const auto to = from < end_ ? std::min(end_, from + window_us) : end_;
     std::string text;
     if (from < to) {
       text += watches(boot, from, to, std::exchange(boot_begins_, false));
@@ -87,20 +84,20 @@ class Sums final : public PiecewiseReader {
       const auto notes_to = to >= end_ && !query().until ? INT64_MAX : to;
       text += notes("SELECT link, at, grade, direction, candidate, reason FROM verdict WHERE boot=? AND at>? AND at<=? "
                     "ORDER BY at, id",
-                    "grade", boot, from, notes_to, [](const SQLite::Statement& row, Json& json) {
-                      json["grade"] = to_string(static_cast<Grade>(row.getColumn(2).getInt()));
-                      json["direction"] = to_string(static_cast<Direction>(row.getColumn(3).getInt()));
-                      json["riser_candidate"] = row.getColumn(4).getInt() != 0;
-                      json["reason"] = row.getColumn(5).getString();
+                    "grade", boot, from, notes_to, [](const CheckedRow& row, Json& json) {
+                      json["grade"] = to_string(row.word<Grade>(2));
+                      json["direction"] = to_string(row.word<Direction>(3));
+                      json["riser_candidate"] = row.flag(4);
+                      json["reason"] = row.text(5);
                     });
       // One that was dated to a time when the machine was off stands before the boot that followed.
       const auto marks_from = from == -day_us && !query().since ? INT64_MIN : from;
       text += notes("SELECT link, at, epoch, text, by, undone FROM mark WHERE boot=? AND at>? AND at<=? ORDER BY at, id",
-                    "mark", boot, marks_from, notes_to, [](const SQLite::Statement& row, Json& json) {
-                      json["epoch"] = row.getColumn(2).getInt64();
-                      json["text"] = row.getColumn(3).getString();
-                      json["by"] = row.getColumn(4).getString();
-                      json["undone"] = row.getColumn(5).getInt() != 0;
+                    "mark", boot, marks_from, notes_to, [](const CheckedRow& row, Json& json) {
+                      json["epoch"] = row.number(2);
+                      json["text"] = row.text(3);
+                      json["by"] = row.text(4);
+                      json["undone"] = row.flag(5);
                     });
     }
     position_ = to;
@@ -110,20 +107,20 @@ class Sums final : public PiecewiseReader {
 
   void take_deltas(const BootRow& boot, std::int64_t from, std::int64_t to, std::map<Key, Sum>& sums) {
     auto& get = bound(statements()("SELECT link, until, since, side, severity, name, count, watched, epoch FROM delta "
-                                     "JOIN token ON token.id=token WHERE boot=? AND until>? AND until<=?"),
+                                     "LEFT JOIN token ON token.id=token WHERE boot=? AND until>? AND until<=?"),
                       boot.id, from, to);
     while (get.executeStep()) {
-      const auto link = get.getColumn(0).getInt64();
+      const CheckedRow row(get, "delta");
+      const auto link = row.number(0);
       if (!names().contains(link)) continue;
-      const auto until = get.getColumn(1).getInt64();
+      const auto until = row.boot_time(1);
       // A delta belongs to the hour in which its sample was taken, also when that was on the stroke of it.
-      auto& sum = sums[{link, bucket(boot, std::max<std::int64_t>(until - 1, 0), get.getColumn(8).getInt64())}];
-      sum.from = std::min(sum.from, get.getColumn(2).getInt64());
+      auto& sum = sums[{link, bucket(boot, std::max<std::int64_t>(until - 1, 0), row.number(8))}];
+      sum.from = std::min(sum.from, row.boot_time(2));
       sum.to = std::max(sum.to, until);
-      const auto count = from_column(get.getColumn(6).getInt64());
-      auto& total = sum.counts[{get.getColumn(3).getInt(), get.getColumn(4).getInt(), get.getColumn(5).getString()}];
-      if (__builtin_add_overflow(total, count, &total)) total = UINT64_MAX;
-      if (get.getColumn(7).getInt() == 0) sum.unwatched += count;
+      const auto count = row.count(6);
+      add_up(sum.counts[{row.word<Side>(3), row.word<Severity>(4), row.name(5)}], count);
+      if (!row.flag(7)) add_up(sum.unwatched, count);
     }
   }
 
@@ -132,16 +129,17 @@ class Sums final : public PiecewiseReader {
                                      "start>=? AND start<?"),
                       boot.id, from, to);
     while (get.executeStep()) {
-      const auto link = get.getColumn(0).getInt64();
+      const CheckedRow row(get, "observed");
+      const auto link = row.number(0);
       if (!names().contains(link)) continue;
-      const auto start = get.getColumn(1).getInt64();
-      const auto length = get.getColumn(2).getInt64();
+      const auto start = row.boot_time(1);
+      const auto length = row.length(2);
       // The middle: the wall clock may have been set by some seconds since the hours were laid out.
-      auto& sum = sums[{link, bucket(boot, start + length / 2, get.getColumn(3).getInt64())}];
+      auto& sum = sums[{link, bucket(boot, start + length / 2, row.number(3))}];
       sum.from = std::min(sum.from, std::max<std::int64_t>(start, 0));
       sum.to = std::max(sum.to, std::min(start + length, boot.last));
-      sum.watched_us += get.getColumn(4).getInt64();
-      sum.loaded_us += get.getColumn(5).getInt64();
+      add_up(sum.watched_us, row.length(4));
+      add_up(sum.loaded_us, row.length(5));
     }
   }
 
@@ -162,8 +160,7 @@ class Sums final : public PiecewiseReader {
     json["counts"] = Json::object();
     for (const auto& [where, count] : sum.counts) {
       const auto& [side, severity, token] = where;
-      json["counts"][side_names.at(static_cast<std::size_t>(side))]
-          [severity_names.at(static_cast<std::size_t>(severity))][token] = count;
+      json["counts"][to_string(side)][to_string(severity)][token] = count;
     }
     json["unwatched"] = sum.unwatched;
     json["watched_s"] = static_cast<double>(sum.watched_us) / 1e6;
@@ -178,11 +175,12 @@ class Sums final : public PiecewiseReader {
                                      "AND since<=? AND until>? ORDER BY id"),
                       boot.id, to, from);
     while (get.executeStep()) {
-      const auto since = get.getColumn(0).getInt64();
+      const CheckedRow row(get, "watch");
+      const auto since = row.boot_time(0);
       if (!first && since <= from) continue;
-      Json json{{"kind", "watch"}, {"from", time_text(boot.zero + since)}, {"to", time_text(boot.zero + get.getColumn(1).getInt64())}};
-      json["ended"] = get.getColumn(2).getInt() != 0 ? "stopped" : get.getColumn(4).getInt() != 0 ? "goes on" : "unknown";
-      json["version"] = get.getColumn(3).getString();
+      Json json{{"kind", "watch"}, {"from", time_text(boot.zero + since)}, {"to", time_text(boot.zero + row.boot_time(1))}};
+      json["ended"] = row.flag(2) ? "stopped" : row.flag(4) ? "goes on" : "unknown";
+      json["version"] = row.text(3);
       text += json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
     }
     return text;
@@ -190,15 +188,16 @@ class Sums final : public PiecewiseReader {
 
   // What stands beside the sums: one line for each row of `select`, which begins with link and time.
   template <class Fill>
-  std::string notes(const char* select, const char* kind, const BootRow& boot, std::int64_t from, std::int64_t to,
+  std::string notes(StatementText select, const char* kind, const BootRow& boot, std::int64_t from, std::int64_t to,
                     const Fill& fill) {
     std::string text;
-    auto& row = bound(statements()(select), boot.id, from, to);
-    while (row.executeStep()) {
-      const auto link = row.getColumn(0).getInt64();
+    auto& get = bound(statements()(select), boot.id, from, to);
+    while (get.executeStep()) {
+      const CheckedRow row(get, kind);  // near enough to the table's name
+      const auto link = row.number(0);
       if (!names().contains(link)) continue;
       auto json = head(kind, link);
-      json["at"] = time_text(boot.zero + row.getColumn(1).getInt64());
+      json["at"] = time_text(boot.zero + row.boot_time(1));
       fill(row, json);
       text += json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
     }

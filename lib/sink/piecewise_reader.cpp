@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "sink/piecewise_reader.hpp"
 
+#include <exception>
 #include <utility>
 
 namespace wopr {
@@ -17,7 +18,7 @@ std::expected<std::optional<std::string>, StoreFailure> PiecewiseReader::next() 
       if (!text.empty()) return text;
     }
     return std::nullopt;
-  } catch (const SQLite::Exception& error) {
+  } catch (const std::exception& error) {
     return std::unexpected(failure_of(error, file_.string()));
   }
 }

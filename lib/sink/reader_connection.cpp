@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "sink/checked_row.hpp"
+
 namespace wopr {
 
 std::unique_ptr<SQLite::Database> open_to_read(const std::filesystem::path& file) {
@@ -15,9 +17,10 @@ LinkNames read_link_names(Statements& statements, const HistoryQuery& query) {
   LinkNames names;
   auto& links = statements("SELECT id, path, slot, port FROM link");
   while (links.executeStep()) {
-    LinkName name{links.getColumn(1).getString(), links.getColumn(2).getString(), links.getColumn(3).getString()};
+    const CheckedRow row(links, "link");
+    LinkName name{row.name(1), row.text(2), row.text(3)};
     if (!query.ports.empty() && std::ranges::find(query.ports, name.port) == query.ports.end()) continue;
-    names.emplace(links.getColumn(0).getInt64(), std::move(name));
+    names.emplace(row.number(0), std::move(name));
   }
   return names;
 }
@@ -28,7 +31,10 @@ LinkNames take_former(Statements& statements, LinkNames& names) {
   if (std::ranges::none_of(links_at, [](const auto& entry) { return entry.second > 1; })) return {};
   std::map<std::int64_t, std::int64_t> seen;
   auto& get = statements("SELECT link, max(id) FROM state GROUP BY link");
-  while (get.executeStep()) seen[get.getColumn(0).getInt64()] = get.getColumn(1).getInt64();
+  while (get.executeStep()) {
+    const CheckedRow row(get, "state");
+    seen[row.number(0)] = row.number(1);
+  }
   std::map<std::string, std::int64_t> present;  // port -> link
   for (const auto& [id, name] : names) {
     const auto [it, first] = present.try_emplace(name.port, id);
@@ -47,8 +53,8 @@ std::vector<BootRow> read_boots(Statements& statements) {
   std::vector<BootRow> rows;
   auto& boots = statements("SELECT id, boot_id, zero, last FROM boot ORDER BY id");
   while (boots.executeStep()) {
-    rows.push_back({boots.getColumn(0).getInt64(), boots.getColumn(1).getString(), boots.getColumn(2).getInt64(),
-                    boots.getColumn(3).getInt64()});
+    const CheckedRow row(boots, "boot");
+    rows.push_back({row.number(0), row.text(1), row.wall_time(2), row.length(3)});
   }
   return rows;
 }

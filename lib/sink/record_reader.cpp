@@ -2,11 +2,13 @@
 #include "sink/record_reader.hpp"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
 
+#include "sink/checked_row.hpp"
 
 namespace wopr {
 namespace {
@@ -24,9 +26,9 @@ struct Line {
   Json json;
 };
 
-Json optional_number(const SQLite::Column& column) {
-  if (column.isNull()) return nullptr;
-  return column.isInteger() ? Json(column.getInt64()) : Json(column.getDouble());
+template <class T>
+Json optional_number(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
 }
 
 std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
@@ -48,8 +50,8 @@ class Records final : public PiecewiseReader {
   void begin_boot() override {
     const auto& boot = this->boot();
     begun_ = false;
-    from_ = query().since ? std::max<std::int64_t>(query().since->time_since_epoch().count() - boot.zero, 0) : 0;
-    end_ = query().until ? query().until->time_since_epoch().count() - boot.zero : INT64_MAX;
+    from_ = query().since ? std::max<std::int64_t>(distance(boot.zero, query().since->time_since_epoch().count()), 0) : 0;
+    end_ = query().until ? distance(boot.zero, query().until->time_since_epoch().count()) : INT64_MAX;
     position_ = from_ == 0 ? -1 : from_;
   }
 
@@ -84,7 +86,7 @@ class Records final : public PiecewiseReader {
       Json json{{"kind", "link"}, {"path", name.path}, {"slot", name.slot}, {"port", name.port}};
       if (const auto it = states.find(id); it != states.end()) {
         auto& get = bound(statements()(select_states), it->second);
-        if (get.executeStep()) json["state"] = state_of(get, name.path);
+        if (get.executeStep()) json["state"] = state_of(CheckedRow(get, "state"), name.path);
       }
       text += text_of(json);
     }
@@ -94,10 +96,13 @@ class Records final : public PiecewiseReader {
   // link -> row
   std::map<std::int64_t, std::int64_t> states_known(const BootRow& boot) {
     std::map<std::int64_t, std::int64_t> found;
-    for (const auto* select : {"SELECT link, max(id) FROM state WHERE boot=? AND at<=? GROUP BY link",
-                               "SELECT link, min(id) FROM state WHERE boot=? AND at>? GROUP BY link"}) {
+    for (const auto select : std::to_array<StatementText>({"SELECT link, max(id) FROM state WHERE boot=? AND at<=? GROUP BY link",
+                                                           "SELECT link, min(id) FROM state WHERE boot=? AND at>? GROUP BY link"})) {
       auto& get = bound(statements()(select), boot.id, from_);
-      while (get.executeStep()) found.try_emplace(get.getColumn(0).getInt64(), get.getColumn(1).getInt64());
+      while (get.executeStep()) {
+        const CheckedRow row(get, "state");
+        found.try_emplace(row.number(0), row.number(1));
+      }
     }
     return found;
   }
@@ -105,20 +110,21 @@ class Records final : public PiecewiseReader {
   // As far as the next piece may go without growing large.
   std::int64_t window_end(const BootRow& boot) {
     auto end = end_;
-    for (const auto* select : {"SELECT until FROM delta WHERE boot=? AND until>? ORDER BY until LIMIT 1 OFFSET ?",
-                               "SELECT at FROM state WHERE boot=? AND at>? ORDER BY at LIMIT 1 OFFSET ?",
-                               "SELECT at FROM event WHERE boot=? AND at>? ORDER BY at LIMIT 1 OFFSET ?",
-                               "SELECT start FROM observed WHERE boot=? AND start>? ORDER BY start LIMIT 1 OFFSET ?"}) {
+    for (const auto select : std::to_array<StatementText>(
+             {"SELECT until FROM delta WHERE boot=? AND until>? ORDER BY until LIMIT 1 OFFSET ?",
+              "SELECT at FROM state WHERE boot=? AND at>? ORDER BY at LIMIT 1 OFFSET ?",
+              "SELECT at FROM event WHERE boot=? AND at>? ORDER BY at LIMIT 1 OFFSET ?",
+              "SELECT start FROM observed WHERE boot=? AND start>? ORDER BY start LIMIT 1 OFFSET ?"})) {
       auto& get = bound(statements()(select), boot.id, position_, rows_per_piece);
-      if (get.executeStep()) end = std::min(end, get.getColumn(0).getInt64());
+      if (get.executeStep()) end = std::min(end, CheckedRow(get, "a record").boot_time(0));
     }
     return end;
   }
 
   // The path of a link that is asked for; empty when it is not.
-  [[nodiscard]] const std::string& path_of(const SQLite::Column& link) const {
+  [[nodiscard]] const std::string& path_of(std::int64_t link) const {
     static const std::string none;
-    const auto it = names().find(link.getInt64());
+    const auto it = names().find(link);
     return it == names().end() ? none : it->second.path;
   }
 
@@ -128,59 +134,60 @@ class Records final : public PiecewiseReader {
                                      "AND start>? AND start<=? ORDER BY start, link, epoch, generation"),
                       boot.id, position_ < 0 ? INT64_MIN : position_, to);
     while (get.executeStep()) {
-      const auto& path = path_of(get.getColumn(0));
+      const CheckedRow row(get, "observed");
+      const auto& path = path_of(row.number(0));
       if (path.empty()) continue;
-      const auto start = get.getColumn(1).getInt64();
+      const auto start = row.boot_time(1);
       lines.push_back({start, Rank::observed,
                        {{"kind", "observed"},
                         {"path", path},
                         {"t", start},
-                        {"length", get.getColumn(2).getInt64()},
-                        {"generation", get.getColumn(3).getInt()},
-                        {"watched", get.getColumn(4).getInt64()},
-                        {"loaded", get.getColumn(5).getInt64()}}});
+                        {"length", row.length(2)},
+                        {"generation", row.generation(3)},
+                        {"watched", row.length(4)},
+                        {"loaded", row.length(5)}}});
     }
   }
 
   void take_counts(const BootRow& boot, std::int64_t to, std::vector<Line>& lines) {
     auto& get = bound(statements()("SELECT link, until, since, side, severity, name, count, evidence, watched, epoch, span "
-                                     "FROM delta JOIN token ON token.id=token WHERE boot=? AND until>? AND until<=? "
+                                     "FROM delta LEFT JOIN token ON token.id=token WHERE boot=? AND until>? AND until<=? "
                                      "ORDER BY until, delta.id"),
                       boot.id, position_, to);
     while (get.executeStep()) {
-      const auto& path = path_of(get.getColumn(0));
+      const CheckedRow row(get, "delta");
+      const auto& path = path_of(row.number(0));
       if (path.empty()) continue;
-      const auto at = get.getColumn(1).getInt64();
+      const auto at = row.boot_time(1);
       lines.push_back({at, Rank::count,
                        {{"kind", "count"},
                         {"path", path},
                         {"t", at},
-                        {"since", get.getColumn(2).getInt64()},
-                        {"side", to_string(static_cast<Side>(get.getColumn(3).getInt()))},
-                        {"severity", to_string(static_cast<Severity>(get.getColumn(4).getInt()))},
-                        {"token", get.getColumn(5).getString()},
-                        {"count", from_column(get.getColumn(6).getInt64())},
-                        {"evidence", to_string(static_cast<Evidence>(get.getColumn(7).getInt()))},
-                        {"watched", get.getColumn(8).getInt() != 0},
-                        {"epoch", get.getColumn(9).getInt64()},
-                        {"span", get.getColumn(10).getInt()}}});
+                        {"since", row.boot_time(2)},
+                        {"side", to_string(row.word<Side>(3))},
+                        {"severity", to_string(row.word<Severity>(4))},
+                        {"token", row.name(5)},
+                        {"count", row.count(6)},
+                        {"evidence", to_string(row.word<Evidence>(7))},
+                        {"watched", row.flag(8)},
+                        {"epoch", row.number(9)},
+                        {"span", row.integer(10, 0, 2)}}});
     }
   }
 
-  static constexpr const char* select_states =
+  static constexpr StatementText select_states =
       "SELECT link, at, speed, width, max_speed, max_width, port_evidence, device_evidence, present FROM state WHERE id=?";
 
-  static Json state_of(const SQLite::Statement& row, const std::string& path) {
-    const auto evidence = [&](int column) { return to_string(static_cast<Evidence>(row.getColumn(column).getInt())); };
+  static Json state_of(const CheckedRow& row, const std::string& path) {
     return {{"kind", "state"},
             {"path", path},
-            {"t", row.getColumn(1).getInt64()},
-            {"speed", optional_number(row.getColumn(2))},
-            {"width", optional_number(row.getColumn(3))},
-            {"max_speed", optional_number(row.getColumn(4))},
-            {"max_width", optional_number(row.getColumn(5))},
-            {"evidence", Json::array({evidence(6), evidence(7)})},
-            {"present", row.getColumn(8).getInt() != 0}};
+            {"t", row.boot_time(1)},
+            {"speed", optional_number(row.speed(2))},
+            {"width", optional_number(row.width(3))},
+            {"max_speed", optional_number(row.speed(4))},
+            {"max_width", optional_number(row.width(5))},
+            {"evidence", Json::array({to_string(row.word<Evidence>(6)), to_string(row.word<Evidence>(7))})},
+            {"present", row.flag(8)}};
   }
 
   void take_states(const BootRow& boot, std::int64_t to, std::vector<Line>& lines) {
@@ -188,8 +195,9 @@ class Records final : public PiecewiseReader {
                                      "present FROM state WHERE boot=? AND at>? AND at<=? ORDER BY at, id"),
                       boot.id, position_, to);
     while (get.executeStep()) {
-      const auto& path = path_of(get.getColumn(0));
-      if (!path.empty()) lines.push_back({get.getColumn(1).getInt64(), Rank::state, state_of(get, path)});
+      const CheckedRow row(get, "state");
+      const auto& path = path_of(row.number(0));
+      if (!path.empty()) lines.push_back({row.boot_time(1), Rank::state, state_of(row, path)});
     }
   }
 
@@ -198,16 +206,18 @@ class Records final : public PiecewiseReader {
                                      "ORDER BY at, id"),
                       boot.id, position_, to);
     while (get.executeStep()) {
-      const auto& path = path_of(get.getColumn(0));
-      if (path.empty() && !get.getColumn(0).isNull()) continue;
-      const auto at = get.getColumn(1).getInt64();
+      const CheckedRow row(get, "event");
+      const auto link = row.number_if_any(0);
+      const auto& path = path_of(link.value_or(0));
+      if (path.empty() && link) continue;
+      const auto at = row.boot_time(1);
       lines.push_back({at, Rank::event,
                        {{"kind", "event"},
                         {"path", path},
                         {"t", at},
-                        {"event", to_string(static_cast<HistoryEventKind>(get.getColumn(2).getInt()))},
-                        {"number", from_column(get.getColumn(3).getInt64())},
-                        {"text", get.getColumn(4).getString()}}});
+                        {"event", to_string(row.word<HistoryEventKind>(2))},
+                        {"number", row.count(3)},
+                        {"text", row.text(4)}}});
     }
   }
 
@@ -217,17 +227,18 @@ class Records final : public PiecewiseReader {
                                      "ORDER BY at, id"),
                       boot.id, position_ < 0 ? INT64_MIN : position_, to);
     while (get.executeStep()) {
-      const auto& path = path_of(get.getColumn(0));
+      const CheckedRow row(get, "mark");
+      const auto& path = path_of(row.number(0));
       if (path.empty()) continue;
-      const auto at = std::max<std::int64_t>(get.getColumn(1).getInt64(), 0);
+      const auto at = std::max<std::int64_t>(row.boot_time(1), 0);
       lines.push_back({at, Rank::mark,
                        {{"kind", "mark"},
                         {"path", path},
                         {"t", at},
-                        {"epoch", get.getColumn(2).getInt64()},
-                        {"text", get.getColumn(3).getString()},
-                        {"by", get.getColumn(4).getString()},
-                        {"undone", get.getColumn(5).getInt() != 0}}});
+                        {"epoch", row.number(2)},
+                        {"text", row.text(3)},
+                        {"by", row.text(4)},
+                        {"undone", row.flag(5)}}});
     }
   }
 

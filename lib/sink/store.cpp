@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "sink/database.hpp"
+#include "sink/row_check.hpp"
 #include "sink/store_file.hpp"
 #include "sink/store_fold.hpp"
 #include "sink/store_rows.hpp"
@@ -151,7 +152,7 @@ class Store::State {
     SQLite::Statement statement(*database_, "PRAGMA quick_check(1)");
     if (!statement.executeStep()) return {};
     const std::string said = statement.getColumn(0).getString();
-    if (said == "ok") return {};
+    if (said == "ok") return check_rows_too();
     return lost(fmt::format("is damaged: {}", said.substr(0, said.find('\n'))), file_);
   }
 
@@ -176,6 +177,14 @@ class Store::State {
   [[nodiscard]] StoreRows& rows() {
     if (!rows_) rows_.emplace(*database_, *statements_);
     return *rows_;
+  }
+
+  // SQLite cannot know what is impossible.
+  std::expected<void, StoreFailure> check_rows_too() {
+    (void)rows().summary();
+    statements_->reset();
+    check_rows(*statements_);
+    return {};
   }
 
   // All of the connection's own log, wherever that lies by now.

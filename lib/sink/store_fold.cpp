@@ -2,10 +2,13 @@
 #include "sink/store_fold.hpp"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <optional>
 #include <tuple>
 #include <vector>
+
+#include "sink/checked_row.hpp"
 
 namespace wopr {
 namespace {
@@ -21,26 +24,31 @@ struct Boot {
   std::int64_t later = 0;  // running time of all later boots
 
   // Boot time up to which rows are older than `age`; negative: none are.
-  [[nodiscard]] std::int64_t older_than(std::int64_t age) const { return later + last - age; }
+  [[nodiscard]] std::int64_t older_than(std::int64_t age) const {
+    auto running = later;
+    add_up(running, last);
+    return running - age;
+  }
 };
 
 std::vector<Boot> boots(Statements& statements) {
   std::vector<Boot> found;
   auto& get = statements("SELECT id, phase, last FROM boot ORDER BY id");
   while (get.executeStep()) {
-    found.push_back({get.getColumn(0).getInt64(), get.getColumn(1).getInt64(), get.getColumn(2).getInt64()});
+    const CheckedRow row(get, "boot");
+    found.push_back({row.number(0), row.integer(1, 0, day_us - 1), row.length(2)});
   }
   get.reset();
   std::int64_t later = 0;
   for (auto it = found.rbegin(); it != found.rend(); ++it) {
     it->later = later;
-    later += it->last;
+    add_up(later, it->last);
   }
   return found;
 }
 
 // boot time, link, side, severity, token, evidence, watched, epoch, card
-using DeltaKey = std::tuple<std::int64_t, std::int64_t, int, int, std::int64_t, int, int, std::int64_t, std::int64_t>;
+using DeltaKey = std::tuple<std::int64_t, std::int64_t, Side, Severity, std::int64_t, Evidence, bool, std::int64_t, std::int64_t>;
 
 struct DeltaSum {
   std::int64_t since = INT64_MAX;
@@ -59,7 +67,7 @@ class Folding {
                          span);
     if (!oldest.executeStep() || oldest.getColumn(0).isNull()) return false;
     // The end belongs to the piece: a delta ends where its sample was taken.
-    const auto begin = bucket_start(oldest.getColumn(0).getInt64() - 1, day_us, boot.phase);
+    const auto begin = bucket_start(CheckedRow(oldest, "delta").boot_time(0) - 1, day_us, boot.phase);
     const auto end = std::min(begin + day_us, cutoff);
     oldest.reset();
     SQLite::Transaction transaction(database_, SQLite::TransactionBehavior::IMMEDIATE);
@@ -76,7 +84,7 @@ class Folding {
     auto& oldest = bound(statements_("SELECT min(start) FROM observed WHERE boot=? AND start<? AND length=?"), boot.id,
                          cutoff, hour_us);
     if (!oldest.executeStep() || oldest.getColumn(0).isNull()) return false;
-    const auto begin = bucket_start(oldest.getColumn(0).getInt64(), day_us, boot.phase);
+    const auto begin = bucket_start(CheckedRow(oldest, "observed").boot_time(0), day_us, boot.phase);
     oldest.reset();
     using Row = std::tuple<std::int64_t, std::int64_t, int>;
     std::map<Row, std::pair<std::int64_t, std::int64_t>> sums;
@@ -85,9 +93,10 @@ class Folding {
                                   "AND start<?"),
                       boot.id, begin, begin + day_us);
     while (get.executeStep()) {
-      auto& entry = sums[{get.getColumn(0).getInt64(), get.getColumn(1).getInt64(), get.getColumn(2).getInt()}];
-      entry.first += get.getColumn(3).getInt64();
-      entry.second += get.getColumn(4).getInt64();
+      const CheckedRow row(get, "observed");
+      auto& entry = sums[{row.number(0), row.number(1), static_cast<int>(row.generation(2))}];
+      add_up(entry.first, row.length(3));
+      add_up(entry.second, row.length(4));
     }
     get.reset();
     bound(statements_("DELETE FROM observed WHERE boot=? AND start>=? AND start<?"), boot.id, begin, begin + day_us).exec();
@@ -114,11 +123,11 @@ class Folding {
     const auto cutoff = boot.older_than(age);
     if (cutoff <= 0) return;
     SQLite::Transaction transaction(database_, SQLite::TransactionBehavior::IMMEDIATE);
-    for (const auto* text : {"DELETE FROM delta WHERE boot=? AND until<=?",
-                             "DELETE FROM state WHERE boot=? AND at<=? AND id NOT IN (SELECT max(id) FROM state GROUP BY link)",
-                             "DELETE FROM observed WHERE boot=? AND start+length<=?",
-                             "DELETE FROM event WHERE boot=? AND at<=?", "DELETE FROM verdict WHERE boot=? AND at<=?",
-                             "DELETE FROM watch WHERE boot=? AND until<=?"}) {
+    for (const auto text : std::to_array<StatementText>(
+             {"DELETE FROM delta WHERE boot=? AND until<=?",
+              "DELETE FROM state WHERE boot=? AND at<=? AND id NOT IN (SELECT max(id) FROM state GROUP BY link)",
+              "DELETE FROM observed WHERE boot=? AND start+length<=?", "DELETE FROM event WHERE boot=? AND at<=?",
+              "DELETE FROM verdict WHERE boot=? AND at<=?", "DELETE FROM watch WHERE boot=? AND until<=?"})) {
       bound(statements_(text), boot.id, cutoff).exec();
     }
     statements_.commit(transaction);
@@ -132,16 +141,13 @@ class Folding {
                                   "FROM delta WHERE boot=? AND until>? AND until<=? AND span=?"),
                       boot.id, begin, end, span);
     while (get.executeStep()) {
-      const auto until = get.getColumn(0).getInt64();
-      const auto card = get.getColumn(9).isNull() ? 0 : get.getColumn(9).getInt64();
-      auto& entry = sums[{bucket_start(until - 1, length, boot.phase), get.getColumn(2).getInt64(),
-                          get.getColumn(3).getInt(), get.getColumn(4).getInt(), get.getColumn(5).getInt64(),
-                          get.getColumn(6).getInt(), get.getColumn(7).getInt(), get.getColumn(8).getInt64(), card}];
-      entry.since = std::min(entry.since, get.getColumn(1).getInt64());
+      const CheckedRow row(get, "delta");
+      const auto until = row.boot_time(0);
+      auto& entry = sums[{bucket_start(until - 1, length, boot.phase), row.number(2), row.word<Side>(3), row.word<Severity>(4),
+                          row.number(5), row.word<Evidence>(6), row.flag(7), row.number(8), row.number_if_any(9).value_or(0)}];
+      entry.since = std::min(entry.since, row.boot_time(1));
       entry.until = std::max(entry.until, until);
-      if (__builtin_add_overflow(entry.count, from_column(get.getColumn(10).getInt64()), &entry.count)) {
-        entry.count = UINT64_MAX;
-      }
+      add_up(entry.count, row.count(10));
     }
     get.reset();
     return sums;
@@ -152,8 +158,8 @@ class Folding {
     auto& insert = bound(
         statements_("INSERT INTO delta(boot, until, since, link, side, severity, token, count, evidence, watched, epoch, "
                     "span, card) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)"),
-        boot.id, value.until, value.since, link, side, severity, token, to_column(value.count), evidence, watched, epoch,
-        span);
+        boot.id, value.until, value.since, link, stored_code(side), stored_code(severity), token, to_column(value.count),
+        stored_code(evidence), watched ? 1 : 0, epoch, span);
     if (card != 0) insert.bind(13, card);
     insert.exec();
   }

@@ -8,7 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include "sink/checked_row.hpp"
 #include "sink/epoch_reader.hpp"
+#include "sink/row_check.hpp"
 #include "sink/store_fold.hpp"
 #include "sink/store_text.hpp"
 
@@ -26,19 +28,19 @@ void bind_optional(SQLite::Statement& statement, int index, const std::optional<
 
 }  // namespace
 
-std::string StoreRows::meta(const char* key) {
-  auto& get = bound(statements_("SELECT value FROM meta WHERE key=?"), key);
-  return get.executeStep() ? get.getColumn(0).getString() : std::string();
+std::string StoreRows::meta(std::string_view key) {
+  auto& get = bound(statements_("SELECT value FROM meta WHERE key=?"), std::string(key));
+  return get.executeStep() ? CheckedRow(get, "meta").text(0) : std::string();
 }
 
-void StoreRows::set_meta(const char* key, const std::string& value) {
-  bound(statements_("INSERT OR REPLACE INTO meta VALUES(?,?)"), key, value).exec();
+void StoreRows::set_meta(std::string_view key, const std::string& value) {
+  bound(statements_("INSERT OR REPLACE INTO meta VALUES(?,?)"), std::string(key), value).exec();
 }
 
 bool StoreRows::holds(const BatchId& id) {
   if (meta("writer") != id.writer) return false;
   auto& get = statements_("SELECT value FROM meta WHERE key='number'");
-  return get.executeStep() && from_column(get.getColumn(0).getInt64()) >= id.number;
+  return get.executeStep() && CheckedRow(get, "meta").count(0) >= id.number;
 }
 
 void StoreRows::set_written(const BatchId& id) {
@@ -57,8 +59,9 @@ std::int64_t StoreRows::boot_row(const HistoryBoot& boot, Nanoseconds until) {
       .exec();
   auto& get = bound(statements_("SELECT id, phase FROM boot WHERE boot_id=?"), boot.id);
   get.executeStep();
-  boot_ = get.getColumn(0).getInt64();
-  phase_ = get.getColumn(1).getInt64();
+  const CheckedRow row(get, "boot");
+  boot_ = row.number(0);
+  phase_ = row.integer(1, 0, day_us - 1);
   return boot_;
 }
 
@@ -67,7 +70,7 @@ std::int64_t StoreRows::link_row(const std::string& path) {
   bound(statements_("INSERT OR IGNORE INTO link(path, slot, port, since) VALUES(?,?,'',?)"), path, path, now_wall_).exec();
   auto& get = bound(statements_("SELECT id FROM link WHERE path=?"), path);
   get.executeStep();
-  return links_[path] = get.getColumn(0).getInt64();
+  return links_[path] = CheckedRow(get, "link").number(0);
 }
 
 std::int64_t StoreRows::token_row(const std::string& token) {
@@ -75,13 +78,13 @@ std::int64_t StoreRows::token_row(const std::string& token) {
   bound(statements_("INSERT OR IGNORE INTO token(name) VALUES(?)"), token).exec();
   auto& get = bound(statements_("SELECT id FROM token WHERE name=?"), token);
   get.executeStep();
-  return tokens_[token] = get.getColumn(0).getInt64();
+  return tokens_[token] = CheckedRow(get, "token").number(0);
 }
 
 std::optional<std::int64_t> StoreRows::card_row(const std::string& key) {
   auto& get = bound(statements_("SELECT id FROM card WHERE key=?"), key);
   if (!get.executeStep()) return std::nullopt;
-  return get.getColumn(0).getInt64();
+  return CheckedRow(get, "card").number(0);
 }
 
 void StoreRows::write_card(const Card& card) {
@@ -100,7 +103,7 @@ void StoreRows::write_link(const std::string& path, const HistoryLink& link) {
   }
   std::optional<std::int64_t> before;
   if (auto& get = bound(statements_("SELECT card FROM link WHERE id=?"), row); get.executeStep()) {
-    if (!get.getColumn(0).isNull()) before = get.getColumn(0).getInt64();
+    before = CheckedRow(get, "link").number_if_any(0);
   }
   auto& update = bound(statements_("UPDATE link SET slot=?, port=?, card=? WHERE id=?"), link.slot, to_string(link.port));
   if (card) update.bind(3, *card);
@@ -118,8 +121,8 @@ void StoreRows::add_total(std::int64_t link, Side side, Severity severity, const
   const auto token_number = token_row(token);
   auto& get = bound(statements_("SELECT count FROM total WHERE link=? AND side=? AND severity=? AND token=?"), link,
                     stored_code(side), stored_code(severity), token_number);
-  std::uint64_t sum = get.executeStep() ? from_column(get.getColumn(0).getInt64()) : 0;
-  if (__builtin_add_overflow(sum, count, &sum)) sum = UINT64_MAX;
+  std::uint64_t sum = get.executeStep() ? CheckedRow(get, "total").count(0) : 0;
+  add_up(sum, count);
   bound(statements_("INSERT OR REPLACE INTO total VALUES(?,?,?,?,?)"), link, stored_code(side), stored_code(severity),
         token_number, to_column(sum))
       .exec();
@@ -141,8 +144,7 @@ void StoreRows::write_deltas(const HistoryBatch& batch) {
         to_column(delta.epoch));
     if (card) insert.bind(12, *card);
     insert.exec();
-    auto& sum = sums[{link, delta.side, delta.severity, delta.token}];
-    if (__builtin_add_overflow(sum, delta.count, &sum)) sum = UINT64_MAX;
+    add_up(sums[{link, delta.side, delta.severity, delta.token}], delta.count);
   }
   for (const auto& [key, count] : sums) {
     const auto& [link, side, severity, token] = key;
@@ -182,7 +184,7 @@ void StoreRows::write_dated_mark(const HistoryMark& mark) {
       .exec();
   auto& last = bound(statements_("SELECT last FROM boot WHERE id=?"), place.boot);
   (void)last.executeStep();
-  const auto until = last.getColumn(0).getInt64();
+  const auto until = CheckedRow(last, "boot").length(0);
   struct Part {
     std::int64_t start, generation, length, watched, loaded;
   };
@@ -191,8 +193,8 @@ void StoreRows::write_dated_mark(const HistoryMark& mark) {
                                 "boot=? AND start<? AND start+length>?"),
                     link, before, place.boot, place.at, place.at);
   while (get.executeStep()) {
-    parts.push_back({get.getColumn(0).getInt64(), get.getColumn(1).getInt64(), get.getColumn(2).getInt64(),
-                     get.getColumn(3).getInt64(), get.getColumn(4).getInt64()});
+    const CheckedRow row(get, "observed");
+    parts.push_back({row.boot_time(0), static_cast<std::int64_t>(row.generation(1)), row.length(2), row.length(3), row.length(4)});
   }
   for (const auto& part : parts) {
     const auto start = std::max<std::int64_t>(part.start, 0);
@@ -244,7 +246,7 @@ void StoreRows::write_watch(const HistoryBatch& batch) {
   }
   const auto last = [this] {
     auto& get = bound(statements_("SELECT max(id) FROM watch WHERE boot=? AND ended=0"), boot_);
-    return get.executeStep() && !get.getColumn(0).isNull() ? get.getColumn(0).getInt64() : 0;
+    return get.executeStep() ? CheckedRow(get, "watch").number_if_any(0).value_or(0) : 0;
   };
   // The row of the run that goes on was lost with a file.
   if (last() == 0) begin(now_, {});
@@ -336,53 +338,93 @@ void StoreRows::write(const HistorySummary& summary, const HistoryBoot& boot) {
       .exec();
 }
 
-std::expected<HistorySummary, StoreFailure> StoreRows::summary() {
+HistorySummary StoreRows::summary() {
   HistorySummary summary;
-  const auto damaged = [](const Error& error) {
-    return std::unexpected(StoreFailure{StoreFailure::Kind::lost, error});
-  };
+  const auto boot = present_boot(summary);
+  const auto links = read_links(summary);
+  read_totals(summary, links);
+  read_states(summary, links, boot);
+  return summary;
+}
+
+// The number of the boot that was written last; 0 while there is none.
+std::int64_t StoreRows::present_boot(HistorySummary& summary) {
   summary.boot_id = meta("boot");
-  auto& boot = bound(statements_("SELECT id, last FROM boot WHERE boot_id=?"), summary.boot_id);
-  std::int64_t boot_number = 0;
-  if (boot.executeStep()) {
-    boot_number = boot.getColumn(0).getInt64();
-    summary.until = std::chrono::microseconds(boot.getColumn(1).getInt64());
+  std::int64_t present = 0;
+  bool any = false;
+  auto& boots = statements_("SELECT id, boot_id, zero, phase, last, kernel FROM boot");
+  while (boots.executeStep()) {
+    const auto row = checked_boot(boots);
+    any = true;
+    if (row.boot_id != summary.boot_id) continue;
+    present = row.id;
+    summary.until = std::chrono::microseconds(row.last);
   }
+  if (any && present == 0) throw ImpossibleValue("meta.boot", fmt::format("'{}', a boot that is not known", summary.boot_id));
+  return present;
+}
+
+// By their number.
+std::map<std::int64_t, std::string> StoreRows::read_links(HistorySummary& summary) {
   std::map<std::int64_t, std::string> paths;
-  auto& links = statements_("SELECT l.id, path, slot, port, since, vendor, device, serial, name FROM link l "
+  auto& links = statements_("SELECT l.id, path, slot, port, since, l.card, vendor, device, serial, name FROM link l "
                             "LEFT JOIN card c ON c.id=l.card");
   while (links.executeStep()) {
-    auto& path = paths[links.getColumn(0).getInt64()] = links.getColumn(1).getString();
+    const CheckedRow row(links, "link");
+    auto& path = paths[row.number(0)] = row.name(1);
     auto& link = summary.links[path];
-    link.now.slot = links.getColumn(2).getString();
-    if (const auto port = parse_bdf(links.getColumn(3).getString())) link.now.port = *port;
-    link.since = WallTime(std::chrono::microseconds(links.getColumn(4).getInt64()));
-    if (links.getColumn(5).isNull()) continue;
-    link.now.card = Card{static_cast<std::uint16_t>(links.getColumn(5).getUInt()),
-                         static_cast<std::uint16_t>(links.getColumn(6).getUInt()), links.getColumn(7).getString(),
-                         links.getColumn(8).getString()};
+    link.now.slot = row.text(2);
+    // One that was written about before it was described has none yet.
+    if (const auto port = row.text(3); !port.empty()) {
+      const auto parsed = parse_bdf(port);
+      if (!parsed) row.refuse(3);
+      link.now.port = *parsed;
+    }
+    link.since = WallTime(std::chrono::microseconds(row.wall_time(4)));
+    if (!row.number_if_any(5)) continue;
+    const CheckedRow card(links, "card");
+    link.now.card = Card{static_cast<std::uint16_t>(card.integer(6, 0, UINT16_MAX)),
+                         static_cast<std::uint16_t>(card.integer(7, 0, UINT16_MAX)), card.text(8), card.text(9)};
   }
-  auto& totals = statements_("SELECT link, side, severity, name, count FROM total JOIN token ON token.id=token "
+  return paths;
+}
+
+void StoreRows::read_totals(HistorySummary& summary, const std::map<std::int64_t, std::string>& links) {
+  auto& totals = statements_("SELECT link, side, severity, name, count FROM total LEFT JOIN token ON token.id=token "
                              "ORDER BY link, side, severity, token");
   while (totals.executeStep()) {
-    auto& lifetime = summary.links[paths[totals.getColumn(0).getInt64()]].lifetime;
-    lifetime.items.at(totals.getColumn(1).getUInt())
-        .items.at(totals.getColumn(2).getUInt())
-        .push_back({totals.getColumn(3).getString(), from_column(totals.getColumn(4).getInt64())});
+    const CheckedRow row(totals, "total");
+    const auto link = links.find(row.number(0));
+    if (link == links.end()) row.refuse(0);
+    auto& end = summary.links.at(link->second).lifetime[static_cast<std::size_t>(row.word<Side>(1))];
+    end[static_cast<std::size_t>(row.word<Severity>(2))].push_back({row.name(3), row.count(4)});
   }
-  auto& ends = bound(statements_("SELECT link, side, text FROM end_state WHERE boot=?"), boot_number);
+}
+
+void StoreRows::read_states(HistorySummary& summary, const std::map<std::int64_t, std::string>& links, std::int64_t boot) {
+  const auto path_of = [&](const CheckedRow& row) -> const std::string& {
+    const auto it = links.find(row.number(0));
+    if (it == links.end()) row.refuse(0);
+    return it->second;
+  };
+  auto& ends = statements_("SELECT link, side, boot, text FROM end_state");
   while (ends.executeStep()) {
-    auto state = parse_end_state(ends.getColumn(2).getString());
-    if (!state) return damaged(state.error());
-    summary.ends[{paths[ends.getColumn(0).getInt64()], static_cast<Side>(ends.getColumn(1).getInt())}] = std::move(*state);
+    const CheckedRow row(ends, "end_state");
+    const auto& path = path_of(row);
+    const auto side = row.word<Side>(1);
+    if (row.number(2) != boot) continue;  // of a boot before: the kernel counts anew
+    auto state = parse_end_state(row.text(3));
+    if (!state) throw ImpossibleValue("end_state.text", state.error().what);
+    summary.ends[{path, side}] = std::move(*state);
   }
   auto& ledgers = statements_("SELECT link, text FROM ledger");
   while (ledgers.executeStep()) {
-    auto state = parse_ledger_state(ledgers.getColumn(1).getString());
-    if (!state) return damaged(state.error());
-    summary.ledgers[paths[ledgers.getColumn(0).getInt64()]] = std::move(*state);
+    const CheckedRow row(ledgers, "ledger");
+    const auto& path = path_of(row);
+    auto state = parse_ledger_state(row.text(1));
+    if (!state) throw ImpossibleValue("ledger.text", state.error().what);
+    summary.ledgers[path] = std::move(*state);
   }
-  return summary;
 }
 
 }  // namespace wopr

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // Batches and summaries as rows of an open history file, within a transaction of the caller's. Throws what SQLiteCpp
-// throws. Belongs to one connection, and goes with it when anything has failed: it remembers rows' numbers.
+// throws, and ImpossibleValue. Belongs to one connection, and goes with it when anything has failed: it remembers rows' numbers.
 #pragma once
 
 #include <cstdint>
-#include <expected>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "core/history/history_writer.hpp"
 #include "sink/database.hpp"
@@ -19,16 +19,20 @@ class StoreRows {
  public:
   StoreRows(SQLite::Database& database, Statements& statements) : database_(database), statements_(statements) {}
 
-  [[nodiscard]] std::expected<HistorySummary, StoreFailure> summary();
+  [[nodiscard]] HistorySummary summary();
   [[nodiscard]] bool holds(const BatchId& id);
   void set_written(const BatchId& id);
-  [[nodiscard]] std::string meta(const char* key);
-  void set_meta(const char* key, const std::string& value);
+  [[nodiscard]] std::string meta(std::string_view key);
+  void set_meta(std::string_view key, const std::string& value);
 
   void write(const HistoryBatch& batch);
   void write(const HistorySummary& summary, const HistoryBoot& boot);
 
  private:
+  [[nodiscard]] std::int64_t present_boot(HistorySummary& summary);
+  [[nodiscard]] std::map<std::int64_t, std::string> read_links(HistorySummary& summary);
+  void read_totals(HistorySummary& summary, const std::map<std::int64_t, std::string>& links);
+  void read_states(HistorySummary& summary, const std::map<std::int64_t, std::string>& links, std::int64_t boot);
   [[nodiscard]] std::int64_t boot_row(const HistoryBoot& boot, Nanoseconds until);
   [[nodiscard]] std::int64_t link_row(const std::string& path);
   [[nodiscard]] std::int64_t token_row(const std::string& token);

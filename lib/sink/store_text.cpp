@@ -3,7 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
+
+#include "core/count/end_check.hpp"
+#include "core/judge/ledger_check.hpp"
 
 using nlohmann::json;
 
@@ -104,14 +109,40 @@ std::string write(const T& state, int form) {
   return document.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
+// Fields that may hold fractions, and those that may lie before the beginning of a clock. To nlohmann a number is a number:
+// it would take 1e300 or -1 for a count.
+constexpr std::array fractions = {"bits", "bits_per_second"};
+constexpr std::array instants = {"until", "since", "first", "last", "first_error", "last_error", "at", "age_first", "age_last",
+                                 "age_from", "span", "recent_transitions"};
+
+bool is_one_of(const auto& names, std::string_view name) { return std::ranges::find(names, name) != names.end(); }
+
+// `key` is the name of the field that `j` is or lies in.
+void refuse_impossible_numbers(const json& j, std::string_view key) {
+  if (j.is_object()) {
+    for (const auto& [name, value] : j.items()) refuse_impossible_numbers(value, name);
+  } else if (j.is_array()) {
+    for (const auto& value : j) refuse_impossible_numbers(value, key);
+  } else if (j.is_number_float()) {
+    if (!is_one_of(fractions, key)) throw json::other_error::create(599, fmt::format("{} is no fraction", key), &j);
+  } else if (j.is_number_integer() && !j.is_number_unsigned() && j.get<std::int64_t>() < 0) {
+    if (!is_one_of(instants, key)) throw json::other_error::create(599, fmt::format("{} is negative", key), &j);
+  }
+}
+
 template <class T>
 Result<T> read(std::string_view text, int form, std::string_view what) {
   try {
     const auto document = json::parse(text);
+    refuse_impossible_numbers(document, {});
     if (const int found = document.at("form").get<int>(); found > form) {
       return fail(fmt::format("the stored {} has form {}, this program knows {}", what, found, form));
     }
-    return document.get<T>();
+    auto state = document.get<T>();
+    if (auto sound = check(state); !sound) {
+      return fail(fmt::format("the stored {} cannot be: {}", what, sound.error().what));
+    }
+    return state;
   } catch (const json::exception& error) {
     return fail(fmt::format("the stored {} cannot be understood: {}", what, error.what()));
   }

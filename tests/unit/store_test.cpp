@@ -12,8 +12,10 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "sink/history_reader.hpp"
 #include "sink/store_text.hpp"
@@ -437,6 +439,112 @@ TEST(StoreText, an_end_comes_back_equal) {
   ASSERT_TRUE(read) << to_string(read.error());
   EXPECT_EQ(*read, state);
   EXPECT_FALSE(end.state(9).fresh);
+}
+
+// Every number in a stored state, and every list, set to what it never was: refused, or one that can be gone on with. A
+// step of 0 was once divided by.
+void for_each_place(nlohmann::json& at, const std::function<void(nlohmann::json&)>& action) {
+  if (at.is_structured()) {
+    for (auto& each : at) for_each_place(each, action);
+  }
+  action(at);
+}
+
+std::vector<nlohmann::json> impossible_values() {
+  return {0,     -1,      7,         std::int64_t{1} << 31, INT64_MAX, INT64_MIN, UINT64_MAX, 0.5,
+          1e300, nullptr, "a text",  true,                  nlohmann::json::array(), nlohmann::json::object()};
+}
+
+LedgerState state_with_everything() {
+  LinkLedger ledger(VerdictPolicy{}, {0s, start});
+  for (int i = 0; i < 400; ++i) {
+    LinkInterval interval;
+    interval.from = {i * 30s, start + i * 30s};
+    interval.to = {i * 30s + 30s, start + i * 30s + 30s};
+    interval.speed_from = interval.speed_to = i % 50 < 40 ? 16.0 : 2.5;
+    interval.width_from = interval.width_to = i > 300 ? 8 : 16;
+    interval.expected_speed = 16;
+    interval.expected_width = 16;
+    interval.counts = {true, true};
+    std::vector<Counted> counted;
+    if (i % 97 == 0) counted.push_back({Side::device, Severity::correctable, {{"BadTLP", 900}, {"Rollover", 1}}});
+    if (i % 111 == 0) counted.push_back({Side::port, Severity::nonfatal, {{"DLP", 1}, {"ECRC", 1}, {"SDES", 1}}});
+    ledger.observe(interval, counted);
+    if (i == 150) ledger.mark(interval.to, "redriver fitted", true);
+  }
+  return ledger.state();
+}
+
+TEST(StoreText, a_ledger_with_what_cannot_be_is_refused_or_gone_on_with) {
+  auto document = nlohmann::json::parse(to_text(state_with_everything()));
+  std::size_t refused = 0;
+  std::size_t taken = 0;
+  for_each_place(document, [&](nlohmann::json& place) {
+    const auto sound = place;
+    for (const auto& value : impossible_values()) {
+      place = value;
+      const auto state = parse_ledger_state(document.dump());
+      if (!state) {
+        ++refused;
+        continue;
+      }
+      ++taken;
+      LinkLedger ledger(VerdictPolicy{}, *state);
+      LinkInterval interval;
+      interval.from = {3h, start + 3h};
+      interval.to = {4h, start + 4h};
+      interval.speed_from = interval.speed_to = interval.expected_speed = 16.0;
+      interval.width_from = interval.width_to = interval.expected_width = 16;
+      interval.counts = {true, true};
+      ledger.observe(interval, std::vector<Counted>{{Side::device, Severity::correctable, {{"BadTLP", 3}}}});
+      LinkFacts facts;
+      (void)judge(ledger, facts, {}, VerdictPolicy{});
+      ledger.begin_boot(interval.to);
+      ledger.mark(interval.to, "again", true);
+      (void)ledger.take_back_mark();
+    }
+    place = sound;
+  });
+  EXPECT_GT(refused, 1000U);
+  EXPECT_GT(taken, 100U);
+  EXPECT_TRUE(parse_ledger_state(document.dump()));
+  document["trend"]["step"] = 0;
+  EXPECT_FALSE(parse_ledger_state(document.dump()));
+}
+
+TEST(StoreText, an_end_with_what_cannot_be_is_refused_or_gone_on_with) {
+  EndCounts end;
+  Sample sample;
+  sample.bdf = *parse_bdf("0000:c1:00.0");
+  sample.generation = {"boot", 22, 3305};
+  sample.files[0] = CounterFile{{{"RxErr", 3}, {"BadTLP", 9}}, 4};
+  sample.root_port = RootPortMessages{1, std::nullopt, 2};
+  auto replaced = sample;
+  replaced.generation.inode = 9;
+  for (std::uint64_t round = 7; round < 9; ++round) {
+    EndCounts::Batch batch;
+    batch.samples = {round == 7 ? &sample : &replaced};
+    batch.round = round;
+    end.take(batch);
+  }
+  auto document = nlohmann::json::parse(to_text(end.state(8)));
+  for_each_place(document, [&](nlohmann::json& place) {
+    const auto sound = place;
+    for (const auto& value : impossible_values()) {
+      place = value;
+      const auto state = parse_end_state(document.dump());
+      if (!state) continue;
+      EndCounts restored(*state, 1);
+      EndCounts::Batch batch;
+      batch.samples = {&replaced};
+      batch.round = 2;
+      restored.take(batch);
+      (void)restored.total();
+      (void)restored.interrupts();
+    }
+    place = sound;
+  });
+  EXPECT_TRUE(parse_end_state(document.dump()));
 }
 
 TEST(StoreText, a_newer_form_is_refused) {
