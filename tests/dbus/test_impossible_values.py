@@ -11,7 +11,7 @@ from test_lost_history import lifetime
 
 # The first of these once kept the service from starting for ever; the others too, or they ended it at an ordinary user's question.
 READ_AT_THE_START = [
-    "UPDATE total SET side=side+7", "UPDATE total SET count='many'", "UPDATE total SET token=99", "UPDATE link SET port='nowhere'",
+    "UPDATE total SET side=side+7", "UPDATE total SET count='many'", "UPDATE total SET token=token+1000", "UPDATE link SET port='nowhere'",
     "UPDATE ledger SET text=json_set(text, '$.trend.step', 0)", "UPDATE ledger SET text=json_set(text, '$.epoch.exposure.loaded', -1)",
     "UPDATE end_state SET text='{}'", "UPDATE boot SET last=9223372036854775807", "UPDATE meta SET value=x'00' WHERE key='boot'"]
 READ_WHEN_ASKED = [
