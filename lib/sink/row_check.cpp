@@ -47,8 +47,8 @@ void check_observed(Statements& statements) {
 }
 
 void check_states(Statements& statements) {
-  auto& get = statements("SELECT boot, at, link, speed, width, max_speed, max_width, port_evidence, device_evidence, present "
-                         "FROM state");
+  auto& get = statements("SELECT boot, at, link, speed, width, max_speed, max_width, port_evidence, device_evidence, present, "
+                         "id FROM state");
   while (get.executeStep()) {
     const CheckedRow row(get, "state");
     (void)row.number(0);
@@ -61,6 +61,7 @@ void check_states(Statements& statements) {
     (void)row.word<Evidence>(7);
     (void)row.word<Evidence>(8);
     (void)row.flag(9);
+    (void)row.number(10);  // the last one of a link is the one with the highest
   }
 }
 
