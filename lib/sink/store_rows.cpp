@@ -396,8 +396,8 @@ void StoreRows::read_totals(HistorySummary& summary, const std::map<std::int64_t
     const CheckedRow row(totals, "total");
     const auto link = links.find(row.number(0));
     if (link == links.end()) row.refuse(0);
-    auto& end = summary.links.at(link->second).lifetime[static_cast<std::size_t>(row.word<Side>(1))];
-    end[static_cast<std::size_t>(row.word<Severity>(2))].push_back({row.name(3), row.count(4)});
+    auto& end = summary.links.at(link->second).lifetime[row.word<Side>(1)];
+    end[row.word<Severity>(2)].push_back({row.name(3), row.count(4)});
   }
 }
 

@@ -35,8 +35,8 @@ bool has_shrunk(const CounterFile& base, const CounterFile& last) {
 
 Result<void> check(const EndMember& member) {
   for (const auto severity : severities) {
-    const auto& base = member.base.files[static_cast<std::size_t>(severity)];
-    const auto& last = member.last.files[static_cast<std::size_t>(severity)];
+    const auto& base = member.base.files[severity];
+    const auto& last = member.last.files[severity];
     for (const auto* file : {&base, &last}) {
       if (!*file) continue;
       if (auto fine = check((*file)->counts); !fine) return fine;

@@ -83,7 +83,7 @@ void Recorder::count(const LinkId& link, Nanoseconds from, Nanoseconds to, const
 }
 
 void Recorder::touch(const LinkId& link, Side side) {
-  if (const auto it = links_.find(link); it != links_.end()) it->second.touched[static_cast<std::size_t>(side)] = true;
+  if (const auto it = links_.find(link); it != links_.end()) it->second.touched[side] = true;
 }
 
 void Recorder::state(const LinkId& link, HistoryLinkState state) {
@@ -178,11 +178,10 @@ std::optional<HistoryBatch> Recorder::take(Instant now, Nanoseconds until, bool 
       entry.ledger = false;
     }
     for (const auto side : sides) {
-      const auto i = static_cast<std::size_t>(side);
-      if (!entry.touched[i] && !entry.fresh[i]) continue;
+      if (!entry.touched[side] && !entry.fresh[side]) continue;
       auto state = end(link, side);
-      entry.touched[i] = false;
-      entry.fresh[i] = state.fresh;
+      entry.touched[side] = false;
+      entry.fresh[side] = state.fresh;
       pending_.ends[{entry.path, side}] = std::move(state);
     }
   }

@@ -85,8 +85,8 @@ class Recorder {
     std::uint64_t epochs = 1;
     std::string marked_by;
     std::optional<HistoryLinkState> state;
-    std::array<bool, 2> touched{};
-    std::array<bool, 2> fresh{};  // the state stored last was of the round that began a group of functions
+    BySide<bool> touched{};
+    BySide<bool> fresh{};  // the state stored last was of the round that began a group of functions
     bool ledger = false;          // to be stored
   };
   void note_epoch(Entry& entry, const LedgerState& ledger);
