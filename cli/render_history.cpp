@@ -77,7 +77,7 @@ std::string slot_text(const SlotHistory& slot, HistoryBy by, const Style& style)
     loaded += bucket.loaded_s;
     watched += bucket.watched_s;
   }
-  auto text = style.paint(printable(slot.slot, style.utf8), Ink::strong) +
+  auto text = style.paint(printable(slot.slot, style.charset()), Ink::strong) +
               fmt::format("  {} in {} watched, {} of it under load", plural(errors, "error"), hours(watched),
                           hours(loaded));
   if (unwatched != 0) text += fmt::format("; {} came while nobody watched", unwatched);

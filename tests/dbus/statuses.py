@@ -38,7 +38,7 @@ def slot(label="PCIE3", port="0000:c0:01.1", device="0000:c2:00.0", index=2):
         "firmware_records": {"port": {"correctable": 3}, "device": {}},
         "lifetime": {"since": "2026-01-01T00:00:00Z", "port": {"BadTLP": 3}, "device": {"RxErr": 2, "DLP": 1},
                      "uncorrectable": {"port": {"nonfatal": {}, "fatal": {}}, "device": {"nonfatal": {}, "fatal": {"DLP": 1}}}},
-        "root_port_messages": {"correctable": 0, "nonfatal": 0, "fatal": 0}, "unattributed": 0,
+        "gone": None, "root_port_messages": {"correctable": 0, "nonfatal": 0, "fatal": 0}, "unattributed": 0,
         "grade": "clean", "riser_candidate": False, "confidence": None, "direction": "none", "reasons": [],
         "advice": [], "figures": {"loaded_hours": 1.5, "to_host_errors": 3.0},
     }

@@ -51,8 +51,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(!status.max_width || *status.max_width <= 32);
   }
   const auto address = take_row(text);
-  for (const bool short_form : {false, true}) {
-    const auto bdf = wopr::parse_bdf(address, short_form);
+  for (const auto form : {wopr::BdfForm::full, wopr::BdfForm::short_too}) {
+    const auto bdf = wopr::parse_bdf(address, form);
     if (!bdf) continue;
     require(bdf->device < 32 && bdf->function < 8);
     const auto again = wopr::parse_bdf(wopr::to_string(*bdf));

@@ -224,7 +224,7 @@ TEST_P(DatedMark, is_judged_as_if_it_had_been_made_then) {
   ASSERT_EQ(a.closed.items.size(), b.closed.items.size());
   EXPECT_EQ(a.closed.items.back().errors, b.closed.items.back().errors);
   EXPECT_EQ(a.closed.items.back().episodes, b.closed.items.back().episodes);
-  for (const auto side : {0U, 1U}) {
+  for (const auto side : sides) {
     EXPECT_EQ(a.directions[side].errors, b.directions[side].errors);
     EXPECT_EQ(a.directions[side].episodes, b.directions[side].episodes);
     EXPECT_EQ(a.directions[side].marginal.has_value(), b.directions[side].marginal.has_value());

@@ -209,7 +209,7 @@ void expect_same(const LinkJudge& mine, const LinkJudge& theirs, Nanoseconds tol
     const auto& state = mine.ledger(LinkId{address}).state();
     EXPECT_EQ(replayed.epochs, state.epochs);
     EXPECT_EQ(replayed.epoch.set_apart, state.epoch.set_apart);
-    for (const std::size_t side : {0U, 1U}) {
+    for (const auto side : sides) {
       EXPECT_EQ(sum(replayed.epoch.counts[side]), sum(state.epoch.counts[side]));
       EXPECT_EQ(sum(replayed.lifetime.counts[side]), sum(state.lifetime.counts[side]));
       EXPECT_EQ(replayed.directions[side].errors, state.directions[side].errors);

@@ -126,11 +126,11 @@ TEST_F(SwitchTest, EverythingBelowASwitchThatVanishesIsToldBySlotWithItsCountsKe
   EXPECT_TRUE(gone.gone->gpu);
   EXPECT_EQ(gone.gone->since, at(second).wall);
   EXPECT_FALSE(gone.device);
-  ASSERT_TRUE(gone.device_end.counts[0]);
-  EXPECT_EQ(find_count(*gone.device_end.counts[0], "BadTLP"), 3U);
-  EXPECT_FALSE(find_count(*gone.device_end.counts[0], "RxErr")) << "a zero of what is no longer there";
+  ASSERT_TRUE(gone.device_end.counts[Severity::correctable]);
+  EXPECT_EQ(find_count(*gone.device_end.counts[Severity::correctable], "BadTLP"), 3U);
+  EXPECT_FALSE(find_count(*gone.device_end.counts[Severity::correctable], "RxErr")) << "a zero of what is no longer there";
   EXPECT_EQ(slot(behind(0)).grade, Grade::unknown) << "nothing that has gone is clean";
-  EXPECT_FALSE(slot(behind(0)).device_end.counts[0]);
+  EXPECT_FALSE(slot(behind(0)).device_end.counts[Severity::correctable]);
   const auto line = summary_line(status);
   EXPECT_NE(line.find("gone: PCIE1-0, PCIE1-1, PCIE1-2 and 2 more"), std::string::npos) << line;
   EXPECT_EQ(line.find("no errors"), std::string::npos) << line;
@@ -183,11 +183,11 @@ TEST_F(SwitchTest, NewBusNumbersAreARenameAndNothingElse) {
   round({sample(high.card(2), 22, {{"BadTLP", 2}}), messages(9)});
   const auto& moved = slot(behind(2));
   EXPECT_EQ(to_string(moved.port), high.port(2));
-  EXPECT_EQ(find_count(*moved.device_end.counts[0], "BadTLP"), 9U);
+  EXPECT_EQ(find_count(*moved.device_end.counts[Severity::correctable], "BadTLP"), 9U);
   EXPECT_EQ(moved.unattributed, 0U);
   const auto& ledger = monitor.judging().ledger(behind(2)).state();
   EXPECT_EQ(ledger.epochs, before.epochs);
-  EXPECT_EQ(find_count(ledger.lifetime.counts[1][0], "BadTLP"), 9U);
+  EXPECT_EQ(find_count(ledger.lifetime.counts[Side::device][Severity::correctable], "BadTLP"), 9U);
   EXPECT_EQ(monitor.link_at(bdf(high.port(2))), behind(2));
   EXPECT_FALSE(monitor.link_at(bdf(low.port(2))));
 }
@@ -208,10 +208,10 @@ TEST_F(SwitchTest, WhoGetsAnothersAddressGetsNothingElseOfHis) {
   }
   round(std::move(all));
   round({messages(5), sample(next.card(0), 120, {{"RxErr", 1}})});
-  EXPECT_EQ(find_count(*slot(behind(0)).device_end.counts[0], "RxErr"), 1U);
-  EXPECT_EQ(find_count(*slot(behind(1)).device_end.counts[0], "RxErr"), 4U);
-  EXPECT_EQ(find_count(*slot(behind(2)).device_end.counts[0], "RxErr"), 0U);
-  EXPECT_EQ(monitor.judging().ledger(behind(1)).state().lifetime.counts[1][0].size(), 1U);
+  EXPECT_EQ(find_count(*slot(behind(0)).device_end.counts[Severity::correctable], "RxErr"), 1U);
+  EXPECT_EQ(find_count(*slot(behind(1)).device_end.counts[Severity::correctable], "RxErr"), 4U);
+  EXPECT_EQ(find_count(*slot(behind(2)).device_end.counts[Severity::correctable], "RxErr"), 0U);
+  EXPECT_EQ(monitor.judging().ledger(behind(1)).state().lifetime.counts[Side::device][Severity::correctable].size(), 1U);
 }
 
 TEST_F(SwitchTest, AFunctionThatOneScanMissedGoesOnWhereItWas) {
@@ -224,9 +224,9 @@ TEST_F(SwitchTest, AFunctionThatOneScanMissedGoesOnWhereItWas) {
   scan(missing);
   scan(with_switch(buses));
   round({sample(buses.card(1), 21, {{"RxErr", 4}})});
-  EXPECT_EQ(find_count(*slot(behind(1)).device_end.counts[0], "RxErr"), 4U) << "the very same counters, not new ones";
+  EXPECT_EQ(find_count(*slot(behind(1)).device_end.counts[Severity::correctable], "RxErr"), 4U) << "the very same counters, not new ones";
   round({messages(5), sample(buses.card(1), 21, {{"RxErr", 5}})});
-  EXPECT_EQ(find_count(*slot(behind(1)).device_end.counts[0], "RxErr"), 5U);
+  EXPECT_EQ(find_count(*slot(behind(1)).device_end.counts[Severity::correctable], "RxErr"), 5U);
 }
 
 TEST_F(SwitchTest, WhoSpeaksForACardIsItsGpuWhicheverFunctionThatIs) {
@@ -270,7 +270,7 @@ TEST_F(SwitchTest, WhatTheDriverSaysOfALostGpuReachesTheJudgeOfItsLink) {
   scan(with_switch(buses));
   EXPECT_EQ(monitor.judging().facts(behind(2)).lost_gpu_reports, 1U) << "a scan forgot it";
   auto down = sample(buses.port(2), 10 + 2, {});
-  down.files[2] = CounterFile{{{"SDES", 1}}, 1};
+  down.files[Severity::fatal] = CounterFile{{{"SDES", 1}}, 1};
   round({down});
   const auto& reasons = slot(behind(2)).reasons;
   EXPECT_TRUE(std::ranges::any_of(reasons, [](const auto& r) { return r.find("Xid 79") != std::string::npos; }))

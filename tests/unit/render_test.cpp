@@ -247,7 +247,7 @@ TEST(Watch, ALinkThatAppearsLaterBringsNoOldErrors) {
   status.slots.push_back(late);
   watch.take(status);
   const auto added = watch.added().at(late.port);
-  EXPECT_EQ(added.device[0], (Counts{{"RxErr", 2}}));
+  EXPECT_EQ(added.device[Severity::correctable], (Counts{{"RxErr", 2}}));
   EXPECT_EQ(added.total(), 2U);
 }
 

@@ -475,7 +475,7 @@ LedgerState state_with_everything() {
     if (i % 9 == 0) counted.push_back({Side::device, Severity::correctable, {{"BadTLP", 900}, {"Rollover", 1}}});
     if (i % 11 == 0) counted.push_back({Side::port, Severity::nonfatal, {{"DLP", 1}, {"ECRC", 1}, {"SDES", 1}}});
     ledger.observe(interval, counted);
-    if (i == 15) ledger.mark(interval.to, "redriver fitted", true);
+    if (i == 15) ledger.mark(interval.to, "redriver fitted", MarkedBy::person);
   }
   return ledger.state();
 }
@@ -505,7 +505,7 @@ TEST(StoreText, a_ledger_with_what_cannot_be_is_refused_or_gone_on_with) {
       LinkFacts facts;
       (void)judge(ledger, facts, {}, VerdictPolicy{});
       ledger.begin_boot(interval.to);
-      ledger.mark(interval.to, "again", true);
+      ledger.mark(interval.to, "again", MarkedBy::person);
       (void)ledger.take_back_mark();
     }
     place = sound;
@@ -522,7 +522,7 @@ TEST(StoreText, an_end_with_what_cannot_be_is_refused_or_gone_on_with) {
   Sample sample;
   sample.bdf = *parse_bdf("0000:c1:00.0");
   sample.generation = {"boot", 22, 3305};
-  sample.files[0] = CounterFile{{{"RxErr", 3}, {"BadTLP", 9}}, 4};
+  sample.files[Severity::correctable] = CounterFile{{{"RxErr", 3}, {"BadTLP", 9}}, 4};
   sample.root_port = RootPortMessages{1, std::nullopt, 2};
   auto replaced = sample;
   replaced.generation.inode = 9;

@@ -91,7 +91,7 @@ TEST_F(StoreThreadTest, a_long_look_through_the_file_is_no_disk_that_hangs) {
   while (!thread_->flush(deadline) && Clock::now() < until) {
   }
   thread_.reset();
-  EXPECT_EQ(sum(Store(options_.file).load()->links.at("0000:c0:01.1").lifetime[1]), 7U);
+  EXPECT_EQ(sum(Store(options_.file).load()->links.at("0000:c0:01.1").lifetime[Side::device]), 7U);
 }
 
 TEST_F(StoreThreadTest, a_look_that_never_ends_is_told_in_the_end) {
@@ -115,7 +115,7 @@ TEST_F(StoreThreadTest, what_nobody_expected_is_told_and_survived) {
   write();
   EXPECT_EQ(hear(), "");
   thread_.reset();
-  EXPECT_EQ(sum(Store(options_.file).load()->links.at("0000:c0:01.1").lifetime[1]), 7U);
+  EXPECT_EQ(sum(Store(options_.file).load()->links.at("0000:c0:01.1").lifetime[Side::device]), 7U);
 }
 
 }  // namespace

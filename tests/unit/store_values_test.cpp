@@ -56,7 +56,7 @@ HistoryBatch everything() {
   batch.events.push_back({path, 2s, HistoryEventKind::card_arrived, 0, "a card"});
   batch.marks.push_back({path, 90min, 2, "redriver fitted", "uid 0"});
   EndCountsState end;
-  end.retired[0] = {{"BadTLP", 10}};
+  end.retired[Severity::correctable] = {{"BadTLP", 10}};
   batch.ends[{path, Side::device}] = end;
   batch.ledgers[path] = LinkLedger(VerdictPolicy{}, {0s, start}).state();
   return batch;
@@ -153,7 +153,7 @@ class ImpossibleValues : public testing::TestWithParam<const char*> {
 
   static std::uint64_t total(const HistorySummary& summary) {
     const auto it = summary.links.find(path);
-    return it == summary.links.end() ? 0 : std::min(sum(it->second.lifetime[1]), most);
+    return it == summary.links.end() ? 0 : std::min(sum(it->second.lifetime[Side::device]), most);
   }
   static constexpr std::uint64_t most = std::uint64_t{1} << 62;  // so that ten more are still a number
 

@@ -96,7 +96,7 @@ TEST_F(TraceRecorderTest, AReplayComesToTheMonitorsVerdicts) {
     EXPECT_EQ(theirs.ledger(LinkId{address}).state().directions, mine.ledger(LinkId{address}).state().directions);
     EXPECT_EQ(theirs.ledger(LinkId{address}).state().epoch.exposure.loaded,
               mine.ledger(LinkId{address}).state().epoch.exposure.loaded);
-    for (const std::size_t side : {0U, 1U}) {
+    for (const auto side : sides) {
       EXPECT_EQ(sum(theirs.ledger(LinkId{address}).state().epoch.counts[side]),
                 sum(mine.ledger(LinkId{address}).state().epoch.counts[side]));
     }

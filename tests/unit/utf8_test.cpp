@@ -28,8 +28,12 @@ TEST(Utf8, RefusesWhatIsNone) {
 }
 
 TEST(Utf8, KnowsControls) {
-  for (const char32_t code : {0x00, 0x1b, 0x1f, 0x7f, 0x80, 0x9b, 0x9f}) EXPECT_TRUE(is_control(code)) << code;
-  for (const char32_t code : {0x20, 0x7e, 0xa0, 0xe9}) EXPECT_FALSE(is_control(code)) << code;
+  for (const char32_t code : {U'\0', U'\x1b', U'\x1f', U'\x7f', U'\x80', U'\x9b', U'\x9f'}) {
+    EXPECT_TRUE(is_control(code)) << static_cast<std::uint32_t>(code);
+  }
+  for (const char32_t code : {U' ', U'~', U'\xa0', U'\xe9'}) {
+    EXPECT_FALSE(is_control(code)) << static_cast<std::uint32_t>(code);
+  }
 }
 
 }  // namespace

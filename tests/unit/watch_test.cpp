@@ -25,7 +25,7 @@ Status with_counts(Counts correctable) {
 TEST(Watch, GrowthIsSummedUp) {
   Watch watch;
   for (const std::uint64_t count : {10U, 12U, 12U, 15U}) watch.take(with_counts({{"RxErr", count}}));
-  EXPECT_EQ(watch.added().at(bdf(pcie3)).device[0], (Counts{{"RxErr", 5}}));
+  EXPECT_EQ(watch.added().at(bdf(pcie3)).device[Severity::correctable], (Counts{{"RxErr", 5}}));
 }
 
 // A card that is gone had counted 10; the restarted service knows only of the living one's.
@@ -34,9 +34,9 @@ TEST(Watch, ARestartOfTheServiceAddsNothingAndTakesNothingBack) {
   watch.take(with_counts({{"RxErr", 12}, {"BadTLP", 1}}));
   watch.take(with_counts({{"RxErr", 15}, {"BadTLP", 1}}));
   watch.take(with_counts({{"RxErr", 5}, {"BadTLP", 1}}));
-  EXPECT_EQ(watch.added().at(bdf(pcie3)).device[0], (Counts{{"RxErr", 3}}));
+  EXPECT_EQ(watch.added().at(bdf(pcie3)).device[Severity::correctable], (Counts{{"RxErr", 3}}));
   watch.take(with_counts({{"RxErr", 6}, {"BadTLP", 2}}));
-  EXPECT_EQ(watch.added().at(bdf(pcie3)).device[0], (Counts{{"RxErr", 4}, {"BadTLP", 1}}));
+  EXPECT_EQ(watch.added().at(bdf(pcie3)).device[Severity::correctable], (Counts{{"RxErr", 4}, {"BadTLP", 1}}));
 }
 
 TEST(Watch, ATokenARestartMadeVanishCountsFromZeroAgain) {
@@ -45,7 +45,7 @@ TEST(Watch, ATokenARestartMadeVanishCountsFromZeroAgain) {
   watch.take(status);
   watch.take(with_counts({}));
   watch.take(with_counts({{"NewErr", 2}}));
-  EXPECT_EQ(watch.added().at(bdf(pcie3)).device[0], (Counts{{"NewErr", 2}}));
+  EXPECT_EQ(watch.added().at(bdf(pcie3)).device[Severity::correctable], (Counts{{"NewErr", 2}}));
 }
 
 TEST(Watch, UnattributedErrorsTooGoOnFromWhereARestartPutThem) {
