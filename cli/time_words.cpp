@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <ctime>
 #include <optional>
 
@@ -29,7 +30,8 @@ std::optional<WallTime> ago(std::string_view text, WallTime now) {
     case 'w': unit = std::chrono::weeks{1}; break;
     default: return std::nullopt;
   }
-  return now - unit * static_cast<std::int64_t>(*count);
+  // Before 1970 there is nothing to ask for, and no way to write it.
+  return std::max(now - unit * static_cast<std::int64_t>(*count), WallTime{});
 }
 
 // Midnight or another time of the day, in local time; `days` before today.
@@ -98,7 +100,8 @@ std::optional<WallTime> dated(std::string_view text, WallTime now) {
 Result<WallTime> parse_since(std::string_view text, WallTime now) {
   if (const auto time = parse_rfc3339(text)) return *time;
   if (const auto time = ago(text, now)) return *time;
-  if (const auto time = dated(text, now)) return *time;
+  // A date that RFC 3339 does not take in here, such as one of the year 2300, is none in words either.
+  if (const auto time = dated(text, now); time && parse_rfc3339(to_rfc3339(*time))) return *time;
   return fail(fmt::format("'{}' is not a time", text.substr(0, 40)), {},
               "write 30m, 2h or 3d ago, 20:15, 2026-03-01, \"2026-03-01 20:15\", today or yesterday");
 }

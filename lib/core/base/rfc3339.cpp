@@ -18,7 +18,7 @@ std::optional<int> digits(std::string_view text, std::size_t offset, std::size_t
   int value = 0;
   const auto* first = text.data() + offset;
   const auto [end, error] = std::from_chars(first, first + count, value);
-  if (error != std::errc{} || end != first + count || value < 0) return std::nullopt;
+  if (error != std::errc{} || end != first + count || *first == '-') return std::nullopt;
   return value;
 }
 
@@ -81,7 +81,10 @@ Result<WallTime> parse_rfc3339(std::string_view text) {
   }
   const auto zone = parse_zone(text, offset);
   if (!zone) return reject();
-  return sys_days{date} + hours{*h} + minutes{*mi} + seconds{*s} + fraction - *zone;
+  const WallTime time = sys_days{date} + hours{*h} + minutes{*mi} + seconds{*s} + fraction - *zone;
+  // A zone may move it over the edge; what is taken in can be written and read again.
+  if (time < WallTime{} || time >= sys_days{year{2262} / January / 1}) return reject();
+  return time;
 }
 
 }  // namespace wopr
