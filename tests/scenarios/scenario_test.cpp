@@ -8,6 +8,7 @@
 
 #include "core/base/words.hpp"
 #include "core/judge/advice.hpp"
+#include "core/judge/ledger_check.hpp"
 #include "core/trace/replay.hpp"
 #include "scenarios/scenario.hpp"
 #include "trace/trace_text.hpp"
@@ -112,6 +113,11 @@ TEST_P(ScenarioTest, ComesToTheExpectedVerdict) {
     ASSERT_TRUE(taken) << to_string(taken.error()) << " at " << format_trace_line(line);
   }
   replay.finish();
+  // No life that can be lived may leave a ledger that the store would call damaged when it reads it.
+  for (const auto& [port, link] : replay.links()) {
+    const auto sound = check(replay.judging().ledger(link).state());
+    EXPECT_TRUE(sound) << to_string(port) << ": " << to_string(sound.error());
+  }
   for (const auto& expectation : scenario->expectations) {
     SCOPED_TRACE(GetParam() + ".scenario:" + std::to_string(expectation.row) + " " + expectation.link);
     check(expectation, replay);
