@@ -100,8 +100,7 @@ std::optional<WallTime> dated(std::string_view text, WallTime now) {
 Result<WallTime> parse_since(std::string_view text, WallTime now) {
   if (const auto time = parse_rfc3339(text)) return *time;
   if (const auto time = ago(text, now)) return *time;
-  // A date that RFC 3339 does not take in here, such as one of the year 2300, is none in words either.
-  if (const auto time = dated(text, now); time && parse_rfc3339(to_rfc3339(*time))) return *time;
+  if (const auto time = dated(text, now)) return *time;
   return fail(fmt::format("'{}' is not a time", text.substr(0, 40)), {},
               "write 30m, 2h or 3d ago, 20:15, 2026-03-01, \"2026-03-01 20:15\", today or yesterday");
 }

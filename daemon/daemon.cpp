@@ -156,20 +156,22 @@ Status Daemon::State::status() const {
   return status;
 }
 
-void Daemon::State::show(const std::vector<Effect>& effects) {
-  const auto status = this->status();
-  bus->publish(status, effects);
+void Daemon::State::show(const std::vector<Effect>& effects) { show(status(), effects); }
+
+void Daemon::State::show(Status status, const std::vector<Effect>& effects) {
   if (auto line = summary_line(status); line != status_line) {
     status_line = std::move(line);
     sd_notifyf(0, "STATUS=%s", status_line.c_str());
   }
+  bus->publish(std::move(status), effects);
 }
 
 void Daemon::State::take(const Observation& observation) {
   if (observation.changed || !observation.effects.empty()) {
-    announce(announcer.take(observation.effects, status(), read_clocks()));
+    auto now_so = status();
+    announce(announcer.take(observation.effects, now_so, read_clocks()));
     arm_announcer();
-    show(observation.effects);
+    show(std::move(now_so), observation.effects);
   }
   if (observation.scanned) let_go();
 }
@@ -211,8 +213,9 @@ void Daemon::State::take_kernel_events(const std::vector<WitnessEvent>& events) 
   take(monitor.take_witness(events));
   const auto is_firmware = [](const WitnessEvent& e) { return e.kind == WitnessKind::firmware; };
   if (std::ranges::none_of(events, is_firmware)) return;
-  const auto status = monitor.status();
-  for (const auto& found : events) announce(firmware.take(found, status, read_clocks()));
+  // Which slot a record is of, and whether Linux counts there, changes with a scan; making it anew for each handful of
+  // messages would make a storm of them dear.
+  for (const auto& found : events) announce(firmware.take(found, bus->published(), read_clocks()));
   arm_announcer();
   show({});
 }

@@ -83,6 +83,7 @@ struct Daemon::State {
   [[nodiscard]] BusRequests requests();
   void take(const Observation& observation);
   void show(const std::vector<Effect>& effects);
+  void show(Status status, const std::vector<Effect>& effects);
   void mark_at(const Bdf& port, std::string text, WallTime at, std::string by, std::function<void(Result<void>)> done);
   void hear_judged();
   void give_up_dated();

@@ -85,6 +85,8 @@ class BusService::State {
   void start() { connection_.open(); }
   [[nodiscard]] bool ready() const { return connection_.ready_bus() != nullptr; }
 
+  [[nodiscard]] const Status& published() const { return objects_.status(); }
+
   void publish(Status status, std::span<const Effect> effects) {
     objects_.show(std::move(status));
     announce();
@@ -215,6 +217,8 @@ BusService::BusService(sd_event* event, BusOptions options, BusReport report, Bu
 BusService::~BusService() = default;
 
 void BusService::start() { state_->start(); }
+const Status& BusService::published() const { return state_->published(); }
+
 void BusService::publish(Status status, std::span<const Effect> effects) {
   state_->publish(std::move(status), effects);
 }

@@ -61,6 +61,8 @@ class BusService {
   // errors. Call it after each scan and after each round that was not empty; an unchanged status costs little and
   // sends nothing. Status::now is not looked at. REQUIRES: slots in the port's BDF order.
   void publish(Status status, std::span<const Effect> effects = {});
+  // What was published last.
+  [[nodiscard]] const Status& published() const;
 
   // True while clients can reach us.
   [[nodiscard]] bool ready() const;
